@@ -1,0 +1,55 @@
+# Every target installs what it lacks and says what it is doing.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Downloads and tools of the tests, kept outside the clone.
+export WATERSHED_CACHE ?= $(HOME)/.cache/watershed
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help setup setup-test demo test bench lint fuzz
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+setup: ## install what building and the demo need
+	$(call say,setup: compiler and libraries)
+	@tools/setup.sh build demo
+
+setup-test:
+	$(call say,setup: servers and load generators for the tests)
+	@tools/setup.sh build demo test
+
+demo: setup ## small real services, load on them, and their live map
+	$(call say,building watershed (the first time takes 10 to 20 minutes on two cores))
+	cargo build --release --bin watershed
+	@$(TARGET)/release/watershed demo $(DEMO_FLAGS)
+
+test: setup-test ## everything that can be tested on this machine
+	$(call say,formatting)
+	cargo fmt --all --check
+	$(call say,building)
+	cargo build --workspace --bins
+	$(call say,lints)
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(call say,tests)
+	cargo test --workspace --no-fail-fast
+
+bench: setup-test ## the figures: criterion benches, then the comparison on live servers
+	$(call say,criterion benches)
+	cargo bench --workspace
+	$(call say,live comparison: nginx with and without the agent)
+	cargo build --release --bin watershed
+	@benches/live/run.sh $(TARGET)/release/watershed
+
+lint: setup ## formatting, clippy, licences and confined dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; cargo install --locked cargo-deny; }
+	cargo deny --all-features check bans licenses sources
+
+fuzz: ## 10 million mutated inputs through the HTTP parser and the recording reader
+	$(call say,fuzzing: 10 million inputs each)
+	WATERSHED_FUZZ_ITERATIONS=10000000 cargo test --release -p watershed-protocols -p watershed-ingest fuzz -- --nocapture

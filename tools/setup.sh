@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs what Watershed needs, by package name, and only what is missing: setup.sh [build] [demo] [test]
+set -euo pipefail
+
+sudo=""
+[ "$(id -u)" = 0 ] || sudo="sudo"
+
+# command that proves it is there : package that brings it
+build=(clang:clang llvm-strip:llvm protoc:protobuf-compiler pkg-config:pkg-config make:make cc:gcc)
+build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev)
+demo=(nginx:nginx-light python3:python3 curl:curl ip:iproute2)
+test=(wrk:wrk ab:apache2-utils apache2:apache2-bin node:nodejs go:golang-go jq:jq)
+
+missing=()
+want_commands() {
+  local entry
+  for entry in "$@"; do
+    command -v "${entry%%:*}" >/dev/null || PATH="$PATH:/usr/sbin:/sbin" command -v "${entry%%:*}" >/dev/null || missing+=("${entry##*:}")
+  done
+}
+
+for group in "$@"; do
+  case "$group" in
+    build)
+      want_commands "${build[@]}"
+      for entry in "${build_files[@]}"; do [ -e "${entry%%:*}" ] || missing+=("${entry##*:}"); done ;;
+    demo) want_commands "${demo[@]}" ;;
+    test) want_commands "${test[@]}" ;;
+    *) echo "setup.sh: unknown group '$group' (build, demo, test)" >&2; exit 2 ;;
+  esac
+done
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "setup: please install these packages and run again: ${missing[*]}" >&2
+    exit 1
+  fi
+  echo "installing: ${missing[*]}"
+  $sudo apt-get update -qq
+  # RUNLEVEL=1 keeps the packages from starting servers of their own.
+  $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if ! command -v cargo >/dev/null; then
+  echo "setup: Rust is missing; install rustup from https://rustup.rs, then run again" >&2
+  exit 1
+fi
+
+# The loader works without these two; some tracepoints are named by them.
+if [ "$(id -u)" = 0 ]; then
+  mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
+  mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || true
+fi
+
+if printf '%s\n' "$@" | grep -qx test; then
+  venv="${WATERSHED_CACHE:-$HOME/.cache/watershed}/venv"
+  if ! "$venv/bin/python" -c 'import aiohttp' 2>/dev/null; then
+    echo "installing: aiohttp into $venv"
+    python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
+    "$venv/bin/pip" install -q aiohttp
+  fi
+fi
+echo "setup: all there"
