@@ -42,7 +42,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 if ! command -v cargo >/dev/null; then
-  echo "setup: Rust is missing; install rustup from https://rustup.rs, then run again" >&2
+  echo "setup: Rust is missing; install Rust 1.94 or newer (rustup does), then run again" >&2
   exit 1
 fi
 
