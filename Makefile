@@ -42,7 +42,7 @@ bench: setup-test ## the figures: criterion benches, then the comparison on live
 	cargo bench --workspace
 	$(call say,live comparison: nginx with and without the agent)
 	cargo build --release --bin watershed
-	@benches/live/run.sh $(TARGET)/release/watershed
+	@benches/live/compare.py $(TARGET)/release/watershed
 
 lint: setup ## formatting, clippy, licences and confined dependencies
 	cargo fmt --all --check
