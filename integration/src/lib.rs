@@ -1,1 +1,7 @@
-//! placeholder
+//! What the black-box tests share: the built binary as a user runs it, real servers and load generators on loopback,
+//! and the skip with a printed reason where a machine cannot run a test.
+
+pub mod agent;
+pub mod machine;
+pub mod processes;
+pub mod servers;
