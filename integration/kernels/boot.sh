@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Boots a Debian cloud kernel in QEMU (no acceleration needed) with the binary inside, lets it trace a real server
+# there, and prints what it saw: boot.sh KERNEL_META_PACKAGE BINARY
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+meta="$1"; binary="$2"
+cache="${WATERSHED_CACHE:-$HOME/.cache/watershed}/kernels"
+mkdir -p "$cache"
+
+package="$(apt-cache depends "$meta" | awk '/Depends: linux-image/ {print $2; exit}')"
+kernel="$cache/$package"
+if [ ! -e "$kernel" ]; then
+  (cd "$cache" && apt-get download "$package" >/dev/null 2>&1)
+  unpacked="$(mktemp -d)"
+  dpkg-deb -x "$cache/$package"_*.deb "$unpacked"
+  mv "$unpacked"/boot/vmlinuz-* "$kernel"
+  rm -rf "$unpacked" "$cache/$package"_*.deb
+fi
+
+root="$(mktemp -d)"
+trap 'rm -rf "$root"' EXIT
+mkdir -p "$root"/{bin,dev,proc,sys,tmp,lib64,www,state}
+cp "$(command -v busybox)" "$root/bin/busybox"
+strip -o "$root/bin/watershed" "$binary"
+# The dynamic loader and every library, at the places where the loader looks for them.
+ldd "$binary" | grep -oE '/[^ ]+' | sort -u | while read -r library; do
+  mkdir -p "$root/$(dirname "$library")"
+  cp -L "$library" "$root/$library"
+done
+cp "$here/init.sh" "$root/init"
+chmod +x "$root/init"
+(cd "$root" && find . | cpio -o -H newc --quiet) >"$root.cpio"
+trap 'rm -rf "$root" "$root.cpio"' EXIT
+
+timeout 240 qemu-system-x86_64 -M q35 -cpu max -m 2048 -smp 2 -nographic -no-reboot -net none \
+  -kernel "$kernel" -initrd "$root.cpio" -append 'console=ttyS0 quiet panic=-1 rdinit=/init' </dev/null
