@@ -1,1 +1,18 @@
-//! placeholder
+//! Differential operators over rows of bytes, and the diff that carries aggregates. Each is a pure core with a thin
+//! wrapper; none knows about plans, tables or Arrow.
+
+mod accumulator;
+mod join;
+mod reduce;
+mod rows;
+mod source;
+mod top;
+mod total;
+
+pub use accumulator::{Accumulator, Lane};
+pub use join::{KeyedRows, keys_of, matching, pairs};
+pub use reduce::{merge_by_key, merge_values};
+pub use rows::{Bytes, KeyArranged, Row, Rows, RowArranged, arrange_keys, arrange_rows, bucket_of};
+pub use source::{Emit, Feed, Leaf, leaf};
+pub use top::first_rows;
+pub use total::{accumulate, distinct};
