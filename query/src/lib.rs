@@ -1,4 +1,14 @@
-//! Scripts to plans: SQL becomes DataFusion's `LogicalPlan`, which is either executed once over a snapshot of the
-//! tables or lowered to a [`view::ViewPlan`] that the dataflow keeps up to date.
+//! Scripts to plans: SQL becomes DataFusion's `LogicalPlan`, which is executed once over a snapshot of the tables.
+//! [`view::ViewPlan`] is the shape that the dataflow keeps up to date.
 
+pub mod execute;
+pub mod render;
+pub mod script;
 pub mod view;
+
+pub use execute::{QueryError, Snapshot, execute};
+pub use render::render_columns;
+pub use script::{Catalog, Script, ScriptError, ScriptTable, compile};
+
+#[cfg(test)]
+mod tests;

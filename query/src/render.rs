@@ -1,0 +1,93 @@
+//! Stored columns to the columns that plans see: addresses as text, header blocks as JSON, bytes as text.
+
+use std::fmt::Write;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use watershed_model::{Storage, Table};
+
+/// The chosen columns of a batch in storage schema, rendered; no other column is touched.
+pub fn render_columns(table: &Table, batch: &RecordBatch, columns: &[usize]) -> Result<RecordBatch, ArrowError> {
+    let mut fields = Vec::with_capacity(columns.len());
+    let mut arrays = Vec::with_capacity(columns.len());
+    for &position in columns {
+        let column = table
+            .columns
+            .get(position)
+            .filter(|_| position < batch.num_columns())
+            .ok_or_else(|| ArrowError::SchemaError(format!("{} has no column {position}", table.name)))?;
+        fields.push(column.field());
+        arrays.push(render(column.storage, batch.column(position))?);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+}
+
+fn render(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let mut text = StringBuilder::new();
+    match storage {
+        Storage::Plain => return Ok(Arc::clone(array)),
+        Storage::Address => {
+            let stored = array
+                .as_fixed_size_binary_opt()
+                .ok_or_else(|| ArrowError::SchemaError("an address is stored as 16 bytes".into()))?;
+            for row in 0..stored.len() {
+                text.append_value(address(stored.value(row)));
+            }
+        }
+        Storage::HttpHeaders | Storage::Bytes => {
+            let stored = array
+                .as_binary_opt::<i32>()
+                .ok_or_else(|| ArrowError::SchemaError("raw text is stored as bytes".into()))?;
+            for row in 0..stored.len() {
+                match storage {
+                    Storage::HttpHeaders => text.append_value(headers(stored.value(row))),
+                    _ => text.append_value(String::from_utf8_lossy(stored.value(row))),
+                }
+            }
+        }
+    }
+    Ok(Arc::new(text.finish()))
+}
+
+fn address(bytes: &[u8]) -> String {
+    let Ok(octets) = <[u8; 16]>::try_from(bytes) else { return "-".into() };
+    if octets == [0; 16] {
+        return "-".into();
+    }
+    let address = Ipv6Addr::from(octets);
+    address.to_ipv4_mapped().map_or_else(|| address.to_string(), |mapped| mapped.to_string())
+}
+
+fn headers(block: &[u8]) -> String {
+    let block = String::from_utf8_lossy(block);
+    let mut json = String::from("{");
+    for (name, value) in block.lines().filter_map(|line| line.split_once(':')) {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        quote(&mut json, name.trim());
+        json.push(':');
+        quote(&mut json, value.trim());
+    }
+    json.push('}');
+    json
+}
+
+fn quote(json: &mut String, text: &str) {
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            control if control < ' ' => {
+                write!(json, "\\u{:04x}", u32::from(control)).expect("writing to a String cannot fail");
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+}

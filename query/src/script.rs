@@ -1,0 +1,134 @@
+//! Text to plans: one table a statement, `now()` left symbolic, mistakes with their place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::DFParser;
+
+/// Longest script that is compiled, in bytes.
+pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
+
+/// The tables that scripts can read. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    pub(crate) context: SessionContext,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Catalog {
+    /// All tables of the model.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut config = SessionConfig::new().with_target_partitions(1);
+        let options = config.options_mut();
+        options.sql_parser.map_string_types_to_utf8view = false;
+        options.sql_parser.collect_spans = true;
+        options.execution.time_zone = Some("+00:00".into());
+        let context = SessionContext::new_with_config(config);
+        let catalog = context.catalog("datafusion").expect("the default catalog is there");
+        for table in watershed_model::tables::ALL.iter() {
+            let (schema, name) = table.name.split_once('.').unwrap_or(("public", table.name));
+            let schema = catalog.schema(schema).unwrap_or_else(|| {
+                let added: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+                catalog.register_schema(schema, Arc::clone(&added)).expect("a schema in memory can be added");
+                added
+            });
+            schema
+                .register_table(name.into(), Arc::new(EmptyTable::new(table.schema())))
+                .expect("table names are unique");
+        }
+        Catalog { context }
+    }
+}
+
+/// A compiled script.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// One a statement, in order.
+    pub tables: Vec<ScriptTable>,
+}
+
+/// What one statement makes.
+#[derive(Debug, Clone)]
+pub struct ScriptTable {
+    /// `output`, `output_2`, …
+    pub name: String,
+    /// Not optimised; `now()` is still a call.
+    pub plan: LogicalPlan,
+    /// Columns of the result.
+    pub schema: SchemaRef,
+}
+
+/// A mistake in a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptError {
+    /// File name.
+    pub origin: String,
+    /// From 1.
+    pub line: u64,
+    /// From 1.
+    pub column: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}: {}", self.origin, self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+/// Compiles a script of queries; nothing that changes tables or settings is allowed.
+pub fn compile(catalog: &Catalog, text: &str, origin: &str) -> Result<Script, Vec<ScriptError>> {
+    let fail = |(line, column, message): (u64, u64, String)| {
+        vec![ScriptError { origin: origin.into(), line, column, message }]
+    };
+    if text.len() > SCRIPT_BYTES_MAX {
+        return Err(fail((1, 1, format!("the script is longer than {SCRIPT_BYTES_MAX} bytes"))));
+    }
+    let statements = DFParser::parse_sql(text).map_err(|error| fail(place(&error)))?;
+    if statements.is_empty() {
+        return Err(fail((1, 1, "the script has no query".into())));
+    }
+    let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let state = catalog.context.state();
+    let mut tables = Vec::with_capacity(statements.len());
+    for statement in statements {
+        // Tables are in memory, so planning never waits.
+        let plan = futures::executor::block_on(state.statement_to_plan(statement)).map_err(|e| fail(place(&e)))?;
+        allowed.verify_plan(&plan).map_err(|error| fail(place(&error)))?;
+        let name = match tables.len() {
+            0 => "output".to_owned(),
+            count => format!("output_{}", count + 1),
+        };
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        tables.push(ScriptTable { name, plan, schema });
+    }
+    Ok(Script { tables })
+}
+
+fn place(error: &DataFusionError) -> (u64, u64, String) {
+    let root = error.strip_backtrace();
+    if let Some(span) = error.diagnostic().and_then(|diagnostic| diagnostic.span) {
+        return (span.start.line, span.start.column, root);
+    }
+    let number_after = |mark: &str| {
+        let rest = root.rsplit_once(mark)?.1;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    (number_after("Line: ").unwrap_or(1), number_after("Column: ").unwrap_or(1), root)
+}
