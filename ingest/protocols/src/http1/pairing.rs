@@ -1,0 +1,80 @@
+//! Whether a response can be told to belong to a request after something was not seen. In doubt it cannot.
+
+/// What to do with a response that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It answers the oldest unanswered request.
+    Answers,
+    /// Its request is still on its way through the rings.
+    Early,
+    /// Its request was not seen.
+    Unknown,
+    /// Any of the waiting requests may be its own, or none: all of them are given up.
+    Ambiguous,
+}
+
+/// Evidence about one connection.
+#[derive(Debug)]
+pub(super) struct Pairing {
+    /// Everything was seen from the first byte on.
+    pub(super) whole: bool,
+    /// A request may be outstanding that is not known.
+    stale: bool,
+    /// Responses may have been missed since the last pair.
+    responses_missed: bool,
+    /// Requests that were waiting when requests were missed: their responses come first.
+    before_gap: usize,
+    /// The client was seen to send without waiting for the answer.
+    pipelined: bool,
+}
+
+impl Pairing {
+    pub(super) fn new() -> Self {
+        Pairing { whole: true, stale: false, responses_missed: false, before_gap: 0, pipelined: false }
+    }
+
+    /// The connection is met in the middle.
+    pub(super) fn started_late(&mut self) {
+        self.whole = false;
+        self.stale = true;
+    }
+
+    pub(super) fn requests_missed(&mut self, waiting: usize) {
+        self.whole = false;
+        self.stale = true;
+        self.before_gap = waiting;
+    }
+
+    pub(super) fn responses_missed(&mut self) {
+        self.whole = false;
+        self.responses_missed = true;
+        self.before_gap = 0;
+    }
+
+    /// Two requests were seen in one event.
+    pub(super) fn saw_pipelining(&mut self) {
+        self.pipelined = true;
+    }
+
+    /// A response begins while so many requests wait for theirs. Without pipelining a client has one request
+    /// outstanding, so one that waits alone is the one that is answered.
+    pub(super) fn respond(&mut self, waiting: usize) -> Verdict {
+        if waiting == 0 {
+            return if self.whole { Verdict::Early } else { Verdict::Unknown };
+        }
+        if self.responses_missed {
+            self.responses_missed = false;
+            if waiting == 1 && !(self.stale && self.pipelined) {
+                return Verdict::Answers;
+            }
+            self.stale = true;
+            return Verdict::Ambiguous;
+        }
+        if self.before_gap > 0 {
+            self.before_gap -= 1;
+            return Verdict::Answers;
+        }
+        self.pipelined |= waiting > 1;
+        if self.stale && self.pipelined { Verdict::Ambiguous } else { Verdict::Answers }
+    }
+}
