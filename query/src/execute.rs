@@ -71,7 +71,7 @@ fn bind(node: LogicalPlan, now: &Expr, snapshot: &dyn Snapshot) -> Result<Transf
     })
 }
 
-fn known_name(name: &datafusion::common::TableReference) -> String {
+pub(crate) fn known_name(name: &datafusion::common::TableReference) -> String {
     match name.schema() {
         Some(schema) if schema != "public" => format!("{schema}.{}", name.table()),
         _ => name.table().to_owned(),

@@ -2,11 +2,13 @@
 //! [`view::ViewPlan`] is the shape that the dataflow keeps up to date.
 
 pub mod execute;
+pub mod lower;
 pub mod render;
 pub mod script;
 pub mod view;
 
 pub use execute::{QueryError, Snapshot, execute};
+pub use lower::{Refusal, lower};
 pub use render::render_columns;
 pub use script::{Catalog, Script, ScriptError, ScriptTable, compile};
 

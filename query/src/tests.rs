@@ -71,3 +71,14 @@ fn mistakes_have_a_place() {
     assert!(error("DROP TABLE http_events").contains("DDL"));
     assert!(error("").contains("no query"));
 }
+
+#[test]
+fn only_bounded_plans_are_lowered() {
+    let lowered = |sql| crate::lower(&Catalog::new(), &compile(&Catalog::new(), sql, "a.sql").unwrap().tables[0]);
+    assert!(lowered("SELECT host, count(*) FROM processes WHERE pid > 1 GROUP BY host").is_ok());
+    assert!(lowered("SELECT sum(count) FROM system.losses").is_ok());
+    let refusal = lowered("SELECT source, sum(count) FROM system.losses GROUP BY source").unwrap_err();
+    assert!(refusal.hint.contains("time_ > now()"), "{refusal}");
+    assert!(lowered("SELECT count(*) FROM (SELECT source FROM system.losses GROUP BY source)").is_err());
+    assert!(lowered("SELECT now() FROM processes").is_err());
+}
