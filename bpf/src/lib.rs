@@ -1,1 +1,12 @@
-//! placeholder
+//! Kernel side of Watershed: loads the BPF programs, drains what they report. The only crate with `unsafe`.
+
+mod probe;
+mod requirements;
+mod ring;
+mod scope;
+mod wire;
+
+pub use probe::{Config, Error, KernelLoss, Probe, ProbeStatus};
+pub use requirements::{Requirement, check};
+pub use scope::{Scope, ScopeError};
+pub use wire::{Connection, Data, Direction, Lifecycle, Role, Socket, Totals, Transport};

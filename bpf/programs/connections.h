@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+#pragma once
+
+static __always_inline void map_address(__u8 *out, __u32 address)
+{
+	out[10] = 0xff;
+	out[11] = 0xff;
+	__builtin_memcpy(out + 12, &address, 4);
+}
+
+static __always_inline void describe(struct connection *connection, struct sock *sk)
+{
+	connection->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	connection->transport = BPF_CORE_READ(sk, sk_protocol);
+	connection->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	connection->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	connection->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (connection->family == AF_INET) {
+		map_address(connection->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		map_address(connection->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else {
+		bpf_core_read(connection->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_core_read(connection->remote, 16, &sk->__sk_common.skc_v6_daddr);
+	}
+}
+
+static __always_inline bool report(__u32 kind, struct connection *connection)
+{
+	struct connection_record *record = bpf_ringbuf_reserve(&lifecycle, sizeof(*record), 0);
+	if (!record) {
+		count_loss(LOSS_LIFECYCLE_RING_FULL, 0);
+		return false;
+	}
+	record->kind = kind;
+	record->pad = 0;
+	record->time_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(&record->connection, connection, sizeof(*connection));
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* Makes a connection known; `opening` is NULL for one that was not seen opening. */
+static __always_inline struct connection *admit(struct sock *sk, __u64 cookie, __u32 tgid, __u64 start, struct pending_open *opening)
+{
+	struct connection fresh = { .cookie = cookie, .tgid = tgid, .start_boottime_ns = start };
+	fresh.opened_ns = bpf_ktime_get_ns();
+	fresh.last_ns = fresh.opened_ns;
+	fresh.role = ROLE_UNKNOWN;
+	describe(&fresh, sk);
+	if (opening) {
+		fresh.opened_ns = opening->opened_ns;
+		fresh.role = opening->role;
+	} else if (fresh.transport == IPPROTO_TCP) {
+		fresh.flags = CONNECTION_OLDER;
+	}
+	if (bpf_map_update_elem(&connections, &cookie, &fresh, BPF_NOEXIST) == 0) {
+		report(RECORD_OPEN, &fresh);
+		bpf_map_delete_elem(&pending, &cookie);
+	}
+	return bpf_map_lookup_elem(&connections, &cookie);
+}
+
+static __always_inline __u64 current_start(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+/* The current process touches a socket that has no entry: admits it if it is in scope. */
+static __always_inline struct connection *meet(struct sock *sk, __u64 cookie, __u32 tgid, __u64 bytes)
+{
+	if (!socket_in_scope(sk) && !process_in_scope(tgid))
+		return NULL;
+	struct connection *connection = admit(sk, cookie, tgid, current_start(), bpf_map_lookup_elem(&pending, &cookie));
+	if (!connection)
+		count_loss(LOSS_CONNECTIONS_FULL, bytes);
+	return connection;
+}
+
+/* Without the helper an unset cookie is replaced by the socket's address: unique while the socket lives. */
+static __always_inline __u64 read_cookie(struct sock *sk)
+{
+	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	return cookie ? cookie : (__u64)sk;
+}
+
+#define COOKIE(sk) (settings.cookie_helper ? bpf_get_socket_cookie(sk) : read_cookie(sk))
+
+/* A connected socket whose cookie a syscall hook could only read must keep one name for life. */
+#define LATE_COOKIE(sk) (settings.syscall_hooks ? read_cookie(sk) : COOKIE(sk))

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* The way of kernels without the socket-length tracepoints: every syscall's exit, the socket found by its descriptor. */
+#pragma once
+
+#define BATCH_LIMIT 32
+
+__noinline int deliver_message(__u64 cookie, __u64 pointer, __u32 bytes, __u32 direction)
+{
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	if (!connection)
+		return 0;
+	struct source source = { .pointer = pointer, .kind = SOURCE_MESSAGE };
+	resolve(&source);
+	deliver(connection, cookie, bpf_get_current_pid_tgid() >> 32, &source, bytes, direction);
+	return 0;
+}
+
+static __always_inline void moved(struct task_struct *task, __u32 descriptor, struct source *source, long result)
+{
+	struct sock *sk = socket_of(task, descriptor);
+	if (!sk || !is_ours(sk))
+		return;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u64 cookie = read_cookie(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	if (!connection) {
+		connection = meet(sk, cookie, tgid, result);
+		if (!connection)
+			return;
+	}
+	if (source->kind != SOURCE_BATCH) {
+		if (source->direction == RECEIVED && (source->flags & MSG_TRUNC) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+			source->kind = SOURCE_NONE;
+		resolve(source);
+		deliver(connection, cookie, tgid, source, result, source->direction);
+		return;
+	}
+	for (int i = 0; i < BATCH_LIMIT; i++) {
+		if (i >= result)
+			return;
+		__u64 entry = source->pointer + i * sizeof(struct user_batch_entry);
+		__u32 bytes = 0;
+		bpf_probe_read_user(&bytes, sizeof(bytes), (void *)(entry + sizeof(struct user_message)));
+		if (bytes)
+			deliver_message(cookie, entry, bytes, source->direction);
+	}
+	if (result > BATCH_LIMIT)
+		count_loss(LOSS_BATCH_UNKNOWN, 0);
+}
+
+static __always_inline int syscall_ended(struct pt_regs *registers, long result)
+{
+	if (result <= 0)
+		return 0;
+	int number = SYSCALL_NUMBER(registers);
+	struct source source = {};
+	decode(&source, registers);
+	if (source.kind == SOURCE_NONE && number != NR_SENDFILE && number != NR_SPLICE)
+		return 0;
+	if (source.direction == RECEIVED && (source.flags & (MSG_PEEK | MSG_ERRQUEUE)))
+		return 0;
+	if (bpf_get_current_pid_tgid() >> 32 == settings.self_tgid)
+		return 0;
+	struct task_struct *task = (void *)bpf_get_current_task();
+	if (is_compat(task))
+		return 0;
+	source.direction = number == NR_SENDFILE ? SENT : number == NR_SPLICE ? RECEIVED : source.direction;
+	moved(task, source.descriptor, &source, result);
+	if (number == NR_SPLICE) {
+		source.kind = SOURCE_NONE;
+		source.direction = SENT;
+		moved(task, ARGUMENT_2(registers), &source, result);
+	}
+	return 0;
+}

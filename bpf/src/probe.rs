@@ -1,0 +1,464 @@
+//! Loads and attaches the programs, drains their rings, reads their maps.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::AsFd;
+
+use libbpf_rs::btf::Btf;
+use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject};
+
+use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
+use crate::ring::{Live, Ring};
+use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
+use crate::wire::{self, Connection, Data, Lifecycle, LossCount, Plain, RawConnection, Settings, Totals};
+
+/// ELF headers are read in place, so the embedded object is aligned like them.
+#[repr(C, align(16))]
+struct Aligned<B: ?Sized>(B);
+
+static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/watershed.bpf.o")));
+
+/// What to trace, and the budgets of the kernel side.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is traced; the union. Empty means nothing.
+    pub scopes: Vec<Scope>,
+    /// At most this many bytes of a transfer are copied (4095 is the highest).
+    pub capture_bytes: u32,
+    /// Size of the data ring; rounded up to a power of two.
+    pub ring_bytes: u32,
+    /// Size of the lifecycle ring; rounded up to a power of two.
+    pub lifecycle_ring_bytes: u32,
+    /// Connections known at a time.
+    pub connections: u32,
+    /// Use the way of older kernels (syscall exits) where the better one exists.
+    pub force_syscall_hooks: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            scopes: vec![Scope::All],
+            capture_bytes: 1024,
+            ring_bytes: 32 << 20,
+            lifecycle_ring_bytes: 2 << 20,
+            connections: 65536,
+            force_syscall_hooks: false,
+        }
+    }
+}
+
+/// Why nothing can be traced; each is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A privilege is missing.
+    #[error("not permitted: {what}; {mend}")]
+    NotPermitted {
+        /// What is missing.
+        what: String,
+        /// What to do.
+        mend: String,
+    },
+    /// This kernel cannot do it.
+    #[error("this kernel is not supported: {0}")]
+    Unsupported(String),
+    /// A scope names nothing that exists.
+    #[error("scope {0}")]
+    Scope(String),
+    /// The kernel refused the programs.
+    #[error("loading the BPF programs failed while {doing}: {reason}")]
+    Load {
+        /// What was being done.
+        doing: String,
+        /// What the kernel or libbpf said.
+        reason: String,
+    },
+}
+
+/// What one reason has cost so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelLoss {
+    /// Why.
+    pub reason: &'static str,
+    /// Events.
+    pub count: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// The transfers were delivered, but not their content.
+    pub content_only: bool,
+}
+
+/// One hook.
+#[derive(Clone, Debug)]
+pub struct ProbeStatus {
+    /// Tracepoint.
+    pub name: &'static str,
+    /// It is attached.
+    pub attached: bool,
+    /// Why not; empty if attached or not needed.
+    pub error: String,
+    /// What is not seen without it.
+    pub lost: &'static str,
+}
+
+struct Hook {
+    program: &'static str,
+    name: &'static str,
+    lost: &'static str,
+}
+
+const HOOKS: [Hook; 9] = [
+    Hook { program: "socket_sent", name: "sock_send_length", lost: "sent bytes" },
+    Hook { program: "socket_received", name: "sock_recv_length", lost: "received bytes" },
+    Hook { program: "syscall_exit", name: "sys_exit", lost: "sent and received bytes" },
+    Hook {
+        program: "socket_state",
+        name: "inet_sock_set_state",
+        lost: "opening times, roles, connections without bytes",
+    },
+    Hook { program: "socket_destroyed", name: "tcp_destroy_sock", lost: "the end of connections" },
+    Hook { program: "process_forked", name: "sched_process_fork", lost: "children of processes in scope" },
+    Hook { program: "process_executed", name: "sched_process_exec", lost: "program changes of processes" },
+    Hook { program: "process_exited", name: "sched_process_exit", lost: "exits of processes" },
+    Hook { program: "process_moved", name: "cgroup_attach_task", lost: "moves between cgroups, for up to a second" },
+];
+
+const LOSSES: [(&str, bool); 6] = [
+    ("ring_full", false),
+    ("lifecycle_ring_full", false),
+    ("connection_map_full", false),
+    ("read_failed", true),
+    ("batch_unattributed", true),
+    ("process_map_full", false),
+];
+
+const IN: u32 = 1;
+const INHERITS: u32 = 2;
+const BY_CGROUP: u32 = 4;
+
+/// Loaded and attached programs; dropping it detaches them.
+pub struct Probe {
+    links: Vec<Link>,
+    data: Ring,
+    lifecycle: Ring,
+    live: Live,
+    connections: MapHandle,
+    controls: MapHandle,
+    processes: MapHandle,
+    losses: MapHandle,
+    status: Vec<ProbeStatus>,
+    cgroups: Vec<Cgroup>,
+    map_bytes: u64,
+    _object: Object,
+}
+
+fn load_error(doing: &str, reason: &dyn std::fmt::Display) -> Error {
+    Error::Load { doing: doing.to_owned(), reason: reason.to_string().replace('\n', "; ") }
+}
+
+fn open(config: &Config, settings: Settings, wanted: &dyn Fn(&str) -> bool) -> Result<OpenObject, Error> {
+    let mut object = ObjectBuilder::default()
+        .name("watershed")
+        .and_then(|builder| builder.open_memory(&OBJECT.0))
+        .map_err(|error| load_error("reading the object", &error))?;
+    for mut program in object.progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        program.set_autoload(wanted(&name));
+    }
+    let ring = |bytes: u32| bytes.clamp(4096, 1 << 30).next_power_of_two();
+    for mut map in object.maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        let resized = match name.as_str() {
+            "data" => map.set_max_entries(ring(config.ring_bytes)),
+            "lifecycle" => map.set_max_entries(ring(config.lifecycle_ring_bytes)),
+            "connections" | "controls" => map.set_max_entries(config.connections.max(1)),
+            _ => Ok(()),
+        };
+        resized.map_err(|error| load_error("sizing maps", &error))?;
+        if name.ends_with(".rodata.settings")
+            && let Some(value) = map.initial_value_mut()
+        {
+            value[..size_of::<Settings>()].copy_from_slice(settings.as_bytes());
+        }
+    }
+    Ok(object)
+}
+
+fn map(object: &Object, name: &str) -> Result<MapHandle, Error> {
+    let found = object.maps().find(|map| map.name().to_string_lossy().ends_with(name));
+    let found = found.ok_or_else(|| load_error("finding maps", &name))?;
+    MapHandle::try_from(&found).map_err(|error| load_error("finding maps", &error))
+}
+
+/// The kernel's part of the scopes: flags, and what goes into the maps.
+#[derive(Default)]
+struct Targets {
+    flags: u32,
+    cgroups: Vec<Cgroup>,
+    namespaces: Vec<u32>,
+    ports: Vec<u16>,
+    pids: Vec<(u32, bool)>,
+}
+
+fn targets(scopes: &[Scope]) -> Result<Targets, Error> {
+    let mut targets = Targets::default();
+    for scope in scopes {
+        match scope {
+            Scope::All => targets.flags |= 1,
+            Scope::Cgroup(path) => {
+                let found = cgroups(path);
+                if found.is_empty() {
+                    return Err(Error::Scope(format!("cgroup:{}: no such cgroup", path.display())));
+                }
+                targets.flags |= 2;
+                targets.cgroups.extend(found);
+            }
+            Scope::Netns(path) => {
+                let inode =
+                    netns_inode(path).map_err(|error| Error::Scope(format!("netns:{}: {error}", path.display())))?;
+                targets.flags |= 4;
+                targets.namespaces.push(inode);
+            }
+            Scope::Port(port) => {
+                targets.flags |= 8;
+                targets.ports.push(*port);
+            }
+            Scope::Pid { pid, children } => targets.pids.push((*pid, *children)),
+        }
+    }
+    Ok(targets)
+}
+
+impl Probe {
+    /// Loads and attaches. Hooks that cannot attach are in `status`; without any that sees traffic it fails.
+    pub fn load(config: &Config) -> Result<Probe, Error> {
+        if let Some(what) = missing_privilege() {
+            let mend = "run as root, or grant both to the binary (setcap cap_bpf,cap_perfmon+ep)".to_owned();
+            return Err(Error::NotPermitted { what: format!("{what} missing"), mend });
+        }
+        libbpf_rs::set_print(None);
+        let btf = Btf::from_vmlinux()
+            .map_err(|_| Error::Unsupported("no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)".into()))?;
+        let lengths = !config.force_syscall_hooks && has_tracepoint(Some(&btf), "sock_send_length");
+        let modern = u8::from(kernel_version() >= (5, 12));
+        let targets = targets(&config.scopes)?;
+        let settings = Settings {
+            self_tgid: std::process::id(),
+            scope: targets.flags,
+            fetch_add: modern,
+            cookie_helper: modern,
+            syscall_hooks: u8::from(!lengths),
+            pad: [0; 5],
+        };
+        let unused = |program: &str| match program {
+            "socket_sent" | "socket_received" => !lengths,
+            "syscall_exit" => lengths,
+            _ => false,
+        };
+        let wanted = |program: &str| {
+            !unused(program)
+                && HOOKS.iter().any(|hook| hook.program == program && has_tracepoint(Some(&btf), hook.name))
+        };
+        let object = open(config, settings, &wanted)?.load().map_err(|error| {
+            if error.kind() == libbpf_rs::ErrorKind::PermissionDenied {
+                let mend = "run as root; in a container also set privileged or CAP_BPF and CAP_PERFMON".to_owned();
+                return Error::NotPermitted { what: "the kernel refused to load BPF programs".into(), mend };
+            }
+            load_error("loading", &error)
+        })?;
+        let mut probe = Probe::assemble(config, object)?;
+        probe.enter(&targets)?;
+        probe.attach(&wanted, &unused);
+        let sees = |name: &str| probe.status.iter().any(|row| row.name == name && row.attached);
+        if !(sees("sock_send_length") && sees("sock_recv_length")) && !sees("sys_exit") {
+            let reasons: Vec<_> = probe.status.iter().map(|row| row.error.as_str()).filter(|e| !e.is_empty()).collect();
+            return Err(load_error("attaching the traffic hooks", &reasons.join("; ")));
+        }
+        Ok(probe)
+    }
+
+    fn assemble(config: &Config, object: Object) -> Result<Probe, Error> {
+        let ring = |name| {
+            let map = map(&object, name)?;
+            Ring::new(map.as_fd(), map.max_entries() as usize).map_err(|error| load_error("mapping a ring", &error))
+        };
+        let live = Live::new(map(&object, ".data.live")?.as_fd()).map_err(|e| load_error("mapping live", &e))?;
+        live.set_capture_bytes(config.capture_bytes);
+        let map_bytes = object
+            .maps()
+            .map(|map| match map.map_type() {
+                libbpf_rs::MapType::RingBuf => u64::from(map.max_entries()),
+                _ => u64::from(map.max_entries()) * u64::from(map.key_size() + map.value_size() + 48),
+            })
+            .sum();
+        Ok(Probe {
+            links: Vec::new(),
+            data: ring("data")?,
+            lifecycle: ring("lifecycle")?,
+            live,
+            connections: map(&object, "connections")?,
+            controls: map(&object, "controls")?,
+            processes: map(&object, "processes")?,
+            losses: map(&object, "losses")?,
+            status: Vec::new(),
+            cgroups: Vec::new(),
+            map_bytes,
+            _object: object,
+        })
+    }
+
+    fn enter(&mut self, targets: &Targets) -> Result<(), Error> {
+        let one = 1u32.to_ne_bytes();
+        let put = |map: &MapHandle, key: &[u8]| {
+            map.update(key, &one, MapFlags::ANY).map_err(|error| load_error("filling the scope", &error))
+        };
+        let groups = map(&self._object, "cgroups")?;
+        for cgroup in &targets.cgroups {
+            put(&groups, cgroup.key.as_bytes())?;
+        }
+        let namespaces = map(&self._object, "namespaces")?;
+        for inode in &targets.namespaces {
+            put(&namespaces, &inode.to_ne_bytes())?;
+        }
+        let ports = map(&self._object, "ports")?;
+        for port in &targets.ports {
+            put(&ports, &port.to_ne_bytes())?;
+        }
+        for (pid, children) in &targets.pids {
+            let verdict = if *children { IN | INHERITS } else { IN };
+            self.judge(*pid, verdict);
+            for child in children.then(|| descendants(*pid)).into_iter().flatten() {
+                self.judge(child, verdict);
+            }
+        }
+        self.cgroups.clone_from(&targets.cgroups);
+        self.refresh_scope();
+        Ok(())
+    }
+
+    fn judge(&self, tgid: u32, verdict: u32) {
+        // A full map is counted by the kernel side, which meets the same limit.
+        let _ = self.processes.update(&tgid.to_ne_bytes(), &verdict.to_ne_bytes(), MapFlags::ANY);
+    }
+
+    fn attach(&mut self, wanted: &dyn Fn(&str) -> bool, unused: &dyn Fn(&str) -> bool) {
+        for hook in &HOOKS {
+            if unused(hook.program) {
+                continue;
+            }
+            let program = self._object.progs_mut().find(|program| program.name() == hook.program);
+            let error = match program.filter(|_| wanted(hook.program)).map(|program| program.attach()) {
+                Some(Ok(link)) => {
+                    self.links.push(link);
+                    String::new()
+                }
+                Some(Err(error)) => error.to_string(),
+                None => "this kernel has no such tracepoint".to_owned(),
+            };
+            self.status.push(ProbeStatus { name: hook.name, attached: error.is_empty(), error, lost: hook.lost });
+        }
+    }
+
+    /// Hands out opens, closes, execs, forks and exits; returns how many.
+    pub fn drain_lifecycle(&mut self, each: &mut dyn FnMut(Lifecycle<'_>)) -> Result<usize, Error> {
+        Ok(self.lifecycle.drain(&mut |record| wire::lifecycle(record).into_iter().for_each(&mut *each)))
+    }
+
+    /// Hands out transfers; returns how many.
+    pub fn drain_data(&mut self, each: &mut dyn FnMut(Data<'_>)) -> Result<usize, Error> {
+        Ok(self.data.drain(&mut |record| wire::data(record).into_iter().for_each(&mut *each)))
+    }
+
+    /// Looks a connection up that was not met before.
+    pub fn connection(&self, cookie: u64) -> Option<(Connection, Totals)> {
+        let value = self.connections.lookup(&cookie.to_ne_bytes(), MapFlags::ANY).ok()??;
+        let raw = RawConnection::from_bytes(&value)?;
+        Some((raw.connection(), raw.totals()))
+    }
+
+    /// All live connections, and closed ones whose close could not be delivered.
+    pub fn for_each_connection(&self, each: &mut dyn FnMut(&Connection, &Totals)) {
+        let Ok(batches) = self.connections.lookup_batch(1024, MapFlags::ANY, MapFlags::ANY) else { return };
+        for raw in batches.filter_map(|(_, value)| RawConnection::from_bytes(&value)) {
+            each(&raw.connection(), &raw.totals());
+        }
+    }
+
+    /// Deletes a connection whose totals were read.
+    pub fn forget(&self, cookie: u64) {
+        // Either may be gone already, which is what is wanted.
+        let _ = self.connections.delete(&cookie.to_ne_bytes());
+        let _ = self.controls.delete(&cookie.to_ne_bytes());
+    }
+
+    /// Stops events of a connection; its bytes stay counted.
+    pub fn mute(&self, cookie: u64) {
+        if self.controls.update(&cookie.to_ne_bytes(), &1u32.to_ne_bytes(), MapFlags::ANY).is_ok() {
+            self.live.bump_mutes();
+        }
+    }
+
+    /// Changes how many bytes of a transfer are copied, at once.
+    pub fn set_capture_bytes(&mut self, bytes: u32) {
+        self.live.set_capture_bytes(bytes);
+    }
+
+    /// What was lost since the load, by reason.
+    pub fn losses(&self) -> Vec<KernelLoss> {
+        let total = |index: u32| -> (u64, u64) {
+            let values = self.losses.lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY).ok().flatten();
+            let counts = values.into_iter().flatten().filter_map(|value| LossCount::from_bytes(&value));
+            counts.fold((0, 0), |sum, loss| (sum.0 + loss.count, sum.1 + loss.bytes))
+        };
+        let rows = (0..).zip(LOSSES).map(|(index, (reason, content_only))| {
+            let (count, bytes) = total(index);
+            KernelLoss { reason, count, bytes, content_only }
+        });
+        rows.collect()
+    }
+
+    /// Every hook that is used on this kernel.
+    pub fn status(&self) -> &[ProbeStatus] {
+        &self.status
+    }
+
+    /// Judges processes again that moved into or out of a cgroup; to be called once a second.
+    pub fn refresh_scope(&mut self) {
+        if self.cgroups.is_empty() {
+            return;
+        }
+        let mut inside = HashSet::new();
+        for cgroup in &self.cgroups {
+            members(&cgroup.path, 16, &mut inside);
+        }
+        let mut kept = HashSet::new();
+        for key in self.processes.keys() {
+            let (Ok(bytes), Ok(Some(value))) =
+                (<[u8; 4]>::try_from(&key[..]), self.processes.lookup(&key, MapFlags::ANY))
+            else {
+                continue;
+            };
+            let tgid = u32::from_ne_bytes(bytes);
+            let verdict = value.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+            if verdict & BY_CGROUP == 0 || inside.contains(&tgid) == (verdict & IN != 0) {
+                kept.insert(tgid);
+                continue;
+            }
+            let _ = self.processes.delete(&key);
+        }
+        for tgid in inside.difference(&kept) {
+            self.judge(*tgid, IN | BY_CGROUP);
+        }
+    }
+
+    /// Memory of rings and maps, estimated from their sizes.
+    pub fn map_bytes(&self) -> u64 {
+        self.map_bytes
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        load_error("talking to the kernel", &error)
+    }
+}

@@ -1,0 +1,196 @@
+//! On the live kernel, scoped to a child process of the test. Needs root; prints why it skips without.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use watershed_bpf::{Config, Direction, Lifecycle, Probe, Scope};
+
+/// Echoes over loopback: the client writes by `sendall` and `sendmsg`, the server reads by `recv` and `recv_into`.
+const DRIVER: &str = r#"
+import socket, sys, threading, os
+mode, count = sys.argv[1], int(sys.argv[2])
+def serve(c):
+    while True:
+        d = c.recv(65536)
+        if not d: break
+        c.sendall(d)
+    c.close()
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(512)
+def accept():
+    while True:
+        c, _ = l.accept()
+        threading.Thread(target=serve, args=(c,), daemon=True).start()
+threading.Thread(target=accept, daemon=True).start()
+old = socket.create_connection(l.getsockname())
+old.sendall(b"warm"); old.recv(4)
+print("ready", flush=True); sys.stdin.readline()
+def receive(s, n):
+    while n: n -= len(s.recv(n))
+if mode == "content":
+    old.sendall(b"older"); receive(old, 5)
+    s = socket.create_connection(l.getsockname())
+    s.sendmsg([b"HEAD", b"", b"-BODY-", b"END"])
+    s.recv(13, socket.MSG_PEEK); receive(s, 13)
+    os.write(s.fileno(), b"written"); os.read(s.fileno(), 7)
+    os.writev(s.fileno(), [b"vec", b"tor"])
+    a, b = bytearray(2), bytearray(8)
+    n = os.readv(s.fileno(), [a, b]); receive(s, 6 - n)
+    with open("/tmp/watershed-bpf-sendfile", "wb") as f: f.write(b"x" * 5000)
+    f = open("/tmp/watershed-bpf-sendfile", "rb")
+    os.sendfile(s.fileno(), f.fileno(), 0, 5000); receive(s, 5000)
+    s.close()
+elif mode == "short":
+    for _ in range(count):
+        s = socket.create_connection(l.getsockname()); s.sendall(b"ping"); receive(s, 4); s.close()
+elif mode == "burst":
+    for _ in range(count):
+        old.sendall(b"y" * 700); receive(old, 700)
+print("done", flush=True); sys.stdin.readline()
+"#;
+
+struct Driver {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Driver {
+    fn start(mode: &str, count: u32) -> Driver {
+        let mut child = Command::new("python3")
+            .args(["-c", DRIVER, mode, &count.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut driver = Driver { child, output };
+        driver.expect("ready");
+        driver
+    }
+
+    fn expect(&mut self, word: &str) {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), word);
+    }
+
+    fn go(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn load(config: &Config) -> Option<Probe> {
+    match Probe::load(config) {
+        Ok(probe) => Some(probe),
+        Err(watershed_bpf::Error::NotPermitted { what, .. }) => {
+            println!("skipped: {what}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn config(driver: &Driver, force_syscall_hooks: bool) -> Config {
+    let scopes = vec![Scope::Pid { pid: driver.child.id(), children: true }];
+    Config { scopes, force_syscall_hooks, ..Config::default() }
+}
+
+fn content_is_seen(force: bool) {
+    let mut driver = Driver::start("content", 0);
+    let Some(mut probe) = load(&config(&driver, force)) else { return };
+    driver.go();
+    driver.expect("done");
+    let (mut sent, mut received, mut unseen) = (Vec::new(), Vec::new(), 0);
+    let mut positions = std::collections::HashMap::new();
+    probe
+        .drain_data(&mut |data| {
+            let next = positions.entry((data.cookie, data.direction)).or_insert(0);
+            assert_eq!(data.position, *next);
+            *next += u64::from(data.length);
+            if data.unseen {
+                unseen += data.length;
+                return;
+            }
+            let content = if data.direction == Direction::Sent { &mut sent } else { &mut received };
+            content.push(String::from_utf8_lossy(data.captured).into_owned());
+        })
+        .unwrap();
+    for word in ["older", "HEAD-BODY-END", "written", "vector"] {
+        // The client and the server are in scope, so each message is sent and received twice.
+        assert_eq!(sent.iter().filter(|text| *text == word).count(), 2, "{word} {sent:?}");
+        assert_eq!(received.iter().filter(|text| *text == word).count(), 2, "{word} {received:?}");
+    }
+    assert_eq!(unseen, 5000);
+    assert!(probe.losses().iter().all(|loss| loss.count == 0), "{:?}", probe.losses());
+}
+
+#[test]
+fn root_content_positions_peek_and_sendfile() {
+    content_is_seen(false);
+}
+
+#[test]
+fn root_content_by_syscall_hooks() {
+    content_is_seen(true);
+}
+
+fn short_connections(force: bool) {
+    let mut driver = Driver::start("short", 2000);
+    let Some(mut probe) = load(&config(&driver, force)) else { return };
+    driver.go();
+    driver.expect("done");
+    drop(driver);
+    let (mut opens, mut closes, mut bytes, mut exits) = (0, 0, 0, 0);
+    let mut data = 0;
+    probe
+        .drain_lifecycle(&mut |event| match event {
+            Lifecycle::Open(connection) => opens += u32::from(!connection.opened_before_start),
+            Lifecycle::Close(connection, totals, _) if !connection.opened_before_start => {
+                closes += 1;
+                bytes += totals.sent_bytes + totals.received_bytes;
+            }
+            Lifecycle::Exit { exit_code, .. } => exits += exit_code,
+            Lifecycle::Close(..) | Lifecycle::Exec { .. } | Lifecycle::Fork { .. } => {}
+        })
+        .unwrap();
+    probe.drain_data(&mut |event| data += u64::from(event.length)).unwrap();
+    assert_eq!((opens, closes, bytes, exits), (4000, 4000, 2000 * 16, 9), "{:?}", probe.losses());
+    assert_eq!(data, 2000 * 16);
+}
+
+#[test]
+fn root_short_connections_all_open_and_close() {
+    short_connections(false);
+}
+
+#[test]
+fn root_short_connections_by_syscall_hooks() {
+    short_connections(true);
+}
+
+#[test]
+fn root_small_ring_loses_exactly_what_it_counts() {
+    let mut driver = Driver::start("burst", 2000);
+    let Some(mut probe) = load(&Config { ring_bytes: 65536, ..config(&driver, false) }) else { return };
+    driver.go();
+    driver.expect("done");
+    let mut delivered = 0;
+    probe.drain_data(&mut |event| delivered += u64::from(event.length)).unwrap();
+    let lost: u64 = probe.losses().iter().filter(|loss| !loss.content_only).map(|loss| loss.bytes).sum();
+    let (mut passed, mut lost_by_connection) = (0, 0);
+    probe.for_each_connection(&mut |_, totals| {
+        passed += totals.sent_bytes + totals.received_bytes;
+        lost_by_connection += totals.lost_sent + totals.lost_received;
+    });
+    assert!(lost > 0);
+    assert_eq!(passed, 2000 * 700 * 4);
+    assert_eq!(delivered + lost, passed);
+    assert_eq!(lost, lost_by_connection);
+}
