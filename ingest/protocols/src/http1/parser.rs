@@ -92,7 +92,7 @@ impl Parser {
 
     /// Takes the next segment of a direction. Its position tells what was lost before it; bytes seen before are
     /// passed over.
-    pub fn segment(&mut self, segment: &Segment<'_>, pool: &mut Pool, emit: &mut impl FnMut(&Exchange)) {
+    pub fn segment(&mut self, segment: &Segment<'_>, pool: &mut Pool, emit: &mut (impl FnMut(&Exchange) + ?Sized)) {
         if self.spare.is_none() {
             self.spare = Some(pool.take());
         }
@@ -143,7 +143,7 @@ impl Parser {
     }
 
     /// Completes what only time can end. Call once in a while.
-    pub fn expire(&mut self, now_ns: i64, pool: &mut Pool, emit: &mut impl FnMut(&Exchange)) {
+    pub fn expire(&mut self, now_ns: i64, pool: &mut Pool, emit: &mut (impl FnMut(&Exchange) + ?Sized)) {
         for side in 0..2 {
             let half = &self.halves[side];
             if matches!(half.state, State::Unframed { .. }) && now_ns - half.last_ns > UNFRAMED_IDLE_NS {
@@ -154,7 +154,7 @@ impl Parser {
     }
 
     /// The connection is closed.
-    pub fn finish(&mut self, pool: &mut Pool, emit: &mut impl FnMut(&Exchange)) {
+    pub fn finish(&mut self, pool: &mut Pool, emit: &mut (impl FnMut(&Exchange) + ?Sized)) {
         for side in 0..2 {
             match self.halves[side].state {
                 State::UntilClose => self.end_message(side, State::Start),
@@ -630,7 +630,7 @@ impl Parser {
         }
     }
 
-    fn deliver(&mut self, pool: &mut Pool, emit: &mut impl FnMut(&Exchange)) {
+    fn deliver(&mut self, pool: &mut Pool, emit: &mut (impl FnMut(&Exchange) + ?Sized)) {
         if let Some(spare) = self.spare.take() {
             pool.give(spare);
         }

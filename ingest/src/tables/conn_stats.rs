@@ -1,0 +1,149 @@
+//! Connections and bytes by process and peer. A connection contributes to one key; when its key changes, all that it
+//! contributed moves with it, so the sums are exact at any time.
+
+use hashbrown::HashMap;
+use watershed_model::{Upid, tables as model_tables};
+
+use crate::tables::rows::Rows;
+
+const KEYS_MAX: usize = 64 << 10;
+/// A key without connections that did not change for so long leaves.
+const KEPT_IDLE_NS: i64 = 600_000_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Key {
+    pub(crate) upid: Upid,
+    pub(crate) remote: [u8; 16],
+    pub(crate) remote_port: u16,
+    pub(crate) role: i64,
+    pub(crate) family: i64,
+    pub(crate) protocol: i64,
+    pub(crate) remote_upid: Upid,
+}
+
+/// Opened and closed connections, bytes sent, received and of unseen content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Amounts {
+    pub(crate) opened: i64,
+    pub(crate) closed: i64,
+    pub(crate) sent: i64,
+    pub(crate) received: i64,
+    pub(crate) unseen: i64,
+}
+
+impl Amounts {
+    fn add(&mut self, other: Amounts, sign: i64) {
+        self.opened += sign * other.opened;
+        self.closed += sign * other.closed;
+        self.sent += sign * other.sent;
+        self.received += sign * other.received;
+        self.unseen += sign * other.unseen;
+    }
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    total: Amounts,
+    since: Amounts,
+    changed_ns: i64,
+}
+
+/// What a connection has contributed, and to which key.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Contribution {
+    key: Option<Key>,
+    amounts: Amounts,
+}
+
+#[derive(Debug)]
+pub(crate) struct ConnStats {
+    entries: HashMap<Key, Entry, foldhash::fast::RandomState>,
+    changed: Vec<Key>,
+    rows: Rows,
+    pub(crate) dropped: u64,
+}
+
+impl ConnStats {
+    pub(crate) fn new() -> Self {
+        ConnStats {
+            entries: HashMap::default(),
+            changed: Vec::new(),
+            rows: Rows::new(&model_tables::CONN_STATS),
+            dropped: 0,
+        }
+    }
+
+    /// Brings a connection's contribution up to date.
+    pub(crate) fn contribute(&mut self, contribution: &mut Contribution, key: Key, amounts: Amounts) {
+        if contribution.key == Some(key) && contribution.amounts == amounts {
+            return;
+        }
+        if let Some(before) = contribution.key {
+            self.add(before, contribution.amounts, -1);
+        }
+        let mut key = key;
+        if !self.entries.contains_key(&key) && self.entries.len() >= KEYS_MAX {
+            // The bytes stay exact; only who they went to is not told apart any more.
+            self.dropped += 1;
+            key = Key::default();
+        }
+        self.add(key, amounts, 1);
+        *contribution = Contribution { key: Some(key), amounts };
+    }
+
+    fn add(&mut self, key: Key, amounts: Amounts, sign: i64) {
+        let entry = self.entries.entry(key).or_default();
+        if entry.since == Amounts::default() {
+            self.changed.push(key);
+        }
+        entry.since.add(amounts, sign);
+        entry.total.add(amounts, sign);
+    }
+
+    /// Rows for all keys that changed.
+    pub(crate) fn flush(&mut self, now_ns: i64) {
+        self.changed.sort_unstable_by_key(|key| {
+            (key.upid, key.remote, key.remote_port, key.role, key.protocol, key.remote_upid)
+        });
+        self.changed.dedup();
+        for key in self.changed.drain(..) {
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let since = std::mem::take(&mut entry.since);
+            if since == Amounts::default() {
+                continue;
+            }
+            entry.changed_ns = now_ns;
+            let total = entry.total;
+            self.rows
+                .int(now_ns)
+                .fixed(key.upid.to_bytes())
+                .fixed(key.remote)
+                .int(i64::from(key.remote_port))
+                .int(key.role)
+                .int(key.family)
+                .int(key.protocol)
+                .flag(false)
+                .int(total.opened)
+                .int(total.closed)
+                .int(total.opened - total.closed)
+                .int(total.sent)
+                .int(total.received)
+                .text("")
+                .fixed(key.remote_upid.to_bytes())
+                .int(since.opened)
+                .int(since.closed)
+                .int(since.sent)
+                .int(since.received)
+                .int(since.unseen);
+        }
+        if self.entries.len() > KEYS_MAX / 2 {
+            self.entries.retain(|_, entry| {
+                entry.total.opened != entry.total.closed || now_ns - entry.changed_ns < KEPT_IDLE_NS
+            });
+        }
+    }
+
+    pub(crate) fn rows(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+}
