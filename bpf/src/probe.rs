@@ -270,7 +270,7 @@ impl Probe {
         probe.enter(&targets)?;
         probe.attach(&wanted, &unused);
         let sees = |name: &str| probe.status.iter().any(|row| row.name == name && row.attached);
-        if !(sees("sock_send_length") && sees("sock_recv_length")) && !sees("sys_exit") {
+        if !(sees("sys_exit") || sees("sock_send_length") && sees("sock_recv_length")) {
             let reasons: Vec<_> = probe.status.iter().map(|row| row.error.as_str()).filter(|e| !e.is_empty()).collect();
             return Err(load_error("attaching the traffic hooks", &reasons.join("; ")));
         }

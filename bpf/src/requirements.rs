@@ -30,7 +30,7 @@ pub(crate) fn missing_privilege() -> Option<&'static str> {
     let text = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or("0");
     let effective = u64::from_str_radix(text.trim(), 16).unwrap_or(0);
     let holds = |bit: u32| effective & (1 << bit) != 0;
-    (!holds(21) && !(holds(39) && holds(38))).then_some("CAP_BPF and CAP_PERFMON")
+    (!(holds(21) || holds(39) && holds(38))).then_some("CAP_BPF and CAP_PERFMON")
 }
 
 /// The kernel has this tracepoint with typed arguments.

@@ -194,3 +194,58 @@ fn root_small_ring_loses_exactly_what_it_counts() {
     assert_eq!(delivered + lost, passed);
     assert_eq!(lost, lost_by_connection);
 }
+
+/// Bytes of the driver's burst that each scope sees.
+fn burst_bytes(driver: &mut Driver, scope: Scope) -> Option<u64> {
+    let mut probe = load(&Config { scopes: vec![scope], ..Config::default() })?;
+    driver.go();
+    driver.expect("done");
+    let mut bytes = 0;
+    probe.drain_data(&mut |event| bytes += u64::from(event.length)).unwrap();
+    Some(bytes)
+}
+
+#[test]
+fn root_cgroup_v1_scope_sees_its_members_only() {
+    let path = std::path::PathBuf::from(format!("/sys/fs/cgroup/pids/watershed-bpf-{}", std::process::id()));
+    if std::fs::create_dir(&path).is_err() {
+        println!("skipped: no writable cgroup v1 hierarchy at /sys/fs/cgroup/pids");
+        return;
+    }
+    let mut outside = Driver::start("burst", 10);
+    let mut inside = Driver::start("burst", 10);
+    std::fs::write(path.join("cgroup.procs"), inside.child.id().to_string()).unwrap();
+    let seen_outside = burst_bytes(&mut outside, Scope::Cgroup(path.clone()));
+    let seen_inside = burst_bytes(&mut inside, Scope::Cgroup(path.clone()));
+    drop(inside);
+    let _ = std::fs::remove_dir(&path);
+    if let (Some(outside), Some(inside)) = (seen_outside, seen_inside) {
+        assert_eq!((outside, inside), (0, 10 * 700 * 4));
+    }
+}
+
+#[test]
+fn root_namespace_scope_sees_its_sockets() {
+    let mut driver = Driver::start("burst", 10);
+    let own = Scope::Netns(format!("/proc/{}/ns/net", driver.child.id()).into());
+    let Some(mut probe) = load(&Config { scopes: vec![own], ..Config::default() }) else { return };
+    driver.go();
+    driver.expect("done");
+    let (mut bytes, child) = (0, driver.child.id());
+    probe.drain_data(&mut |event| bytes += if event.tgid == child { u64::from(event.length) } else { 0 }).unwrap();
+    assert_eq!(bytes, 10 * 700 * 4);
+}
+
+#[test]
+fn root_muting_strangers_changes_nothing() {
+    let mut driver = Driver::start("short", 10);
+    let Some(mut probe) = load(&config(&driver, false)) else { return };
+    for cookie in 0..3 {
+        probe.mute(cookie);
+    }
+    driver.go();
+    driver.expect("done");
+    let mut events = 0;
+    probe.drain_data(&mut |_| events += 1).unwrap();
+    assert_eq!(events, 40);
+}
