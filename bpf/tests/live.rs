@@ -56,12 +56,17 @@ struct Driver {
 
 impl Driver {
     fn start(mode: &str, count: u32) -> Driver {
-        let mut child = Command::new("python3")
-            .args(["-c", DRIVER, mode, &count.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Driver::run(Command::new("python3").args(["-c", DRIVER, mode, &count.to_string()]))
+    }
+
+    /// In a network namespace of its own.
+    fn start_apart(mode: &str, count: u32) -> Driver {
+        let script = "ip link set lo up && exec python3 -c \"$0\" \"$@\"";
+        Driver::run(Command::new("unshare").args(["-n", "sh", "-c", script, DRIVER, mode, &count.to_string()]))
+    }
+
+    fn run(command: &mut Command) -> Driver {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut driver = Driver { child, output };
         driver.expect("ready");
@@ -226,7 +231,7 @@ fn root_cgroup_v1_scope_sees_its_members_only() {
 
 #[test]
 fn root_namespace_scope_sees_its_sockets() {
-    let mut driver = Driver::start("burst", 10);
+    let mut driver = Driver::start_apart("burst", 10);
     let own = Scope::Netns(format!("/proc/{}/ns/net", driver.child.id()).into());
     let Some(mut probe) = load(&Config { scopes: vec![own], ..Config::default() }) else { return };
     driver.go();
