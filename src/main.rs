@@ -1,2 +1,29 @@
-//! The `watershed` binary.
-fn main() {}
+//! The `watershed` binary: a command line whose `run` serves the product and whose other commands are its clients.
+
+mod api;
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod engine;
+mod failure;
+mod format;
+mod rows;
+mod run;
+mod signals;
+mod sizes;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("watershed: {failure}");
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `watershed run`.
+
+use clap::Args;
+
+use crate::cli::given;
+use crate::config::{Flags, Settings};
+use crate::failure::Outcome;
+
+/// Run the whole product on this machine: source, views and server
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sudo watershed run --scope pid:1234+children
+  watershed run --source recording:trouble.rec --pace fast")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    flags: RunFlags,
+}
+
+/// Flags of `run`, which `config show` takes as well.
+#[derive(Debug, Args)]
+pub(crate) struct RunFlags {
+    /// Where events come from: kernel or recording:FILE [default: kernel]
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
+    /// What to trace: cgroup:PATH, netns:PATH, pid:N[+children], port:N or all; repeatable [default: all]
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// Pace of a recording: recorded or fast [default: recorded]
+    #[arg(long)]
+    pace: Option<String>,
+    /// Address to listen on; one that is not loopback needs a token [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Memory that the tables may use, such as 64MiB [default: 64MiB]
+    #[arg(long, value_name = "BYTES")]
+    data_budget: Option<String>,
+    /// Threads of the dataflow [default: 1]
+    #[arg(long, value_name = "N")]
+    workers: Option<String>,
+    /// Bytes kept of each request's and response's body [default: 1KiB]
+    #[arg(long, value_name = "BYTES")]
+    capture_bodies: Option<String>,
+    /// Name of this node [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Number of this agent, unique in a cluster [default: 1]
+    #[arg(long, value_name = "N")]
+    asid: Option<String>,
+    /// Directory that keeps named views over restarts
+    #[arg(long, value_name = "DIR")]
+    state: Option<String>,
+    /// What is logged to stderr, such as info or watershed_ingest=debug [default: warn]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl Run {
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags.flags()
+    }
+}
+
+impl RunFlags {
+    pub(crate) fn flags(&self) -> Flags {
+        let mut flags = Flags::new();
+        if !self.scope.is_empty() {
+            flags.insert("scope", self.scope.clone());
+        }
+        given(&mut flags, "source", self.source.as_ref());
+        given(&mut flags, "pace", self.pace.as_ref());
+        given(&mut flags, "listen", self.listen.as_ref());
+        given(&mut flags, "data_budget", self.data_budget.as_ref());
+        given(&mut flags, "workers", self.workers.as_ref());
+        given(&mut flags, "capture_bodies", self.capture_bodies.as_ref());
+        given(&mut flags, "node", self.node.as_ref());
+        given(&mut flags, "asid", self.asid.as_ref());
+        given(&mut flags, "state", self.state.as_ref());
+        given(&mut flags, "log", self.log.as_ref());
+        flags
+    }
+}
+
+pub(crate) fn run(settings: &Settings) -> Outcome {
+    crate::run::run(settings)
+}

@@ -1,0 +1,104 @@
+//! `watershed script list|show|check`.
+
+use clap::{Args, Subcommand};
+use watershed_proto::v1;
+
+use super::listing::{Listing, Values};
+use crate::client::{Views, connect, failure_of, read_script};
+use crate::config::Settings;
+use crate::failure::{Failure, Outcome};
+use crate::format::Format;
+use crate::signals;
+
+/// Bundled and own scripts
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  watershed script show ws/service_map > mine.sql && watershed script check mine.sql"
+)]
+pub(crate) struct Script {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// All bundled scripts
+    #[command(after_help = "Example:\n  watershed script list")]
+    List {
+        /// Format of the output [default: table on a terminal, else jsonl]
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
+    /// A bundled script's text
+    #[command(after_help = "Example:\n  watershed script show ws/service_map")]
+    Show {
+        /// Such as ws/service_map
+        name: String,
+    },
+    /// Say whether a script compiles and whether it can be a view; exits with 2 if it does not compile
+    #[command(after_help = "Example:\n  watershed script check busy.sql")]
+    Check {
+        /// The script's file (`-` reads stdin)
+        file: String,
+    },
+}
+
+impl Script {
+    pub(crate) fn run(self, settings: &Settings) -> Outcome {
+        signals::runtime(1)?.block_on(async {
+            match self.command {
+                Command::List { output } => list(&mut connect(settings).await?, Format::or_default(output)).await,
+                Command::Show { name } => show(&mut connect(settings).await?, &name).await,
+                Command::Check { file } => {
+                    let script = read_script(&file)?;
+                    check(&mut connect(settings).await?, script).await
+                }
+            }
+        })
+    }
+}
+
+async fn scripts(views: &mut Views) -> Outcome<Vec<v1::BundledScript>> {
+    let response = views.list_scripts(v1::ListScriptsRequest {}).await.map_err(|status| failure_of(&status))?;
+    Ok(response.into_inner().scripts)
+}
+
+async fn list(views: &mut Views, format: Format) -> Outcome {
+    let mut listing = Listing::new("scripts", &["name", "doc"]);
+    for script in scripts(views).await? {
+        listing.push([script.name, script.doc].map(Values::text));
+    }
+    super::print(&listing.answer(), format)
+}
+
+async fn show(views: &mut Views, name: &str) -> Outcome {
+    let scripts = scripts(views).await?;
+    let Some(script) = scripts.iter().find(|script| script.name == name) else {
+        let near = crate::engine::nearest(name, scripts.iter().map(|script| script.name.as_str()));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(Failure::usage(format!("there is no script named `{name}`{hint}")));
+    };
+    super::print_text(&format!("{}\n", script.text.trim_end()))
+}
+
+async fn check(views: &mut Views, script: v1::Script) -> Outcome {
+    let request = v1::CheckScriptRequest { script: Some(script) };
+    let response = views.check_script(request).await.map_err(|status| failure_of(&status))?.into_inner();
+    if !response.problems.is_empty() {
+        let line = |problem: &v1::ScriptProblem| {
+            let hint = if problem.hint.is_empty() { String::new() } else { format!("; {}", problem.hint) };
+            format!("{}:{}:{}: {}{hint}", problem.origin, problem.line, problem.column, problem.message)
+        };
+        return Err(Failure::usage(response.problems.iter().map(line).collect::<Vec<_>>().join("\n")));
+    }
+    let mut text = String::new();
+    for table in response.tables {
+        let name = table.schema.map(|schema| schema.name).unwrap_or_default();
+        let hint = if table.hint.is_empty() { String::new() } else { format!("; {}", table.hint) };
+        text += &match table.can_be_view {
+            true => format!("{name}: can be a view\n"),
+            false => format!("{name}: runs once, cannot be a view: {}{hint}\n", table.reason),
+        };
+    }
+    super::print_text(&text)
+}

@@ -1,0 +1,185 @@
+//! What the API offers, without any wire: scripts run once or followed, named views, tables. It owns the catalog and
+//! the handle of the dataflow.
+
+pub(crate) mod arguments;
+mod follow;
+mod problem;
+mod shared;
+mod state;
+mod views;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+use watershed_dataflow::Dataflow;
+use watershed_proto::v1;
+use watershed_query::{Catalog, ScriptTable, Snapshot};
+
+pub(crate) use follow::{Beginning, Follower};
+pub(crate) use problem::{Problem, ScriptProblem};
+pub(crate) use views::NamedView;
+
+use crate::rows::{Answer, Column, TableRows, TableSchema};
+
+/// What to run or follow.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) target: Target,
+    /// Values of `$name` parameters.
+    pub(crate) arguments: BTreeMap<String, String>,
+}
+
+/// A name that the server knows, or a script's text.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// A named view, else a bundled script.
+    Named(String),
+    Text {
+        text: String,
+        /// File name for error messages.
+        origin: String,
+    },
+}
+
+/// Shared by all requests.
+pub(crate) struct Engine {
+    pub(crate) catalog: Catalog,
+    pub(crate) dataflow: Dataflow,
+    views: Mutex<BTreeMap<String, NamedView>>,
+    /// Held while views are created, redefined or dropped, so that the catalog, the dataflow and the files agree.
+    changing: tokio::sync::Mutex<()>,
+    shared: shared::Registry,
+    state: Option<PathBuf>,
+    stopping: watch::Receiver<bool>,
+    pub(crate) started: Instant,
+}
+
+/// A script that was resolved: its statements, and the named view that it is, if it is one.
+struct Resolved {
+    tables: Vec<ScriptTable>,
+    text: String,
+    view: Option<String>,
+}
+
+impl Engine {
+    /// An engine without views; `stopping` turns true when the server shuts down.
+    pub(crate) fn new(dataflow: Dataflow, state: Option<PathBuf>, stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            catalog: Catalog::new(),
+            dataflow,
+            views: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            shared: shared::Registry::default(),
+            state,
+            stopping,
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs a script once over what the tables hold at one instant.
+    pub(crate) async fn query(&self, request: &Request) -> Result<Answer, Problem> {
+        let resolved = self.resolve(request)?;
+        let snapshot: Arc<dyn Snapshot> = self.dataflow.snapshot();
+        let mut tables = Vec::new();
+        for table in &resolved.tables {
+            let batches = watershed_query::execute(&self.catalog, table, Arc::clone(&snapshot))
+                .await
+                .map_err(|error| Problem::Failed(error.to_string()))?;
+            let arrow = batches.first().map_or_else(|| Arc::clone(&table.schema), |batch| batch.schema());
+            tables.push(TableRows { schema: resolved.schema_of(table), arrow, batches });
+        }
+        Ok(Answer { time: snapshot.time().0, tables })
+    }
+
+    /// Says whether a script compiles and which of its statements can be views.
+    pub(crate) fn check(&self, text: &str, origin: &str) -> v1::CheckScriptResponse {
+        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned() };
+        match self.resolve(&Request { target, arguments: BTreeMap::new() }) {
+            Ok(resolved) => {
+                let tables = resolved.tables.iter().map(|table| self.checked(resolved.schema_of(table), table));
+                v1::CheckScriptResponse { problems: Vec::new(), tables: tables.collect() }
+            }
+            Err(problem) => {
+                v1::CheckScriptResponse { problems: problem.into_script_problems(origin), tables: Vec::new() }
+            }
+        }
+    }
+
+    fn checked(&self, schema: TableSchema, table: &ScriptTable) -> v1::CheckedTable {
+        let schema = Some(schema.into());
+        match watershed_query::lower(&self.catalog, table) {
+            Ok(_) => v1::CheckedTable { schema, can_be_view: true, ..Default::default() },
+            Err(refusal) => v1::CheckedTable {
+                schema,
+                can_be_view: false,
+                reason: refusal.reason.to_string(),
+                hint: refusal.hint.to_string(),
+            },
+        }
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Resolved, Problem> {
+        let (text, origin, view) = match &request.target {
+            Target::Text { text, origin } => (text.clone(), origin.clone(), None),
+            Target::Named(name) => match self.views().get(name) {
+                Some(view) => (view.text.clone(), name.clone(), Some(name.clone())),
+                None => (self.bundled_script(name)?.to_owned(), name.clone(), None),
+            },
+        };
+        if arguments::is_pxl(&text) {
+            return Err(Problem::script(&origin, "PxL scripts are not supported yet", "write the script in SQL"));
+        }
+        let text =
+            arguments::fill(&text, &request.arguments).map_err(|message| Problem::script(&origin, message, ""))?;
+        let script = watershed_query::compile(&self.catalog, &text, &origin).map_err(Problem::of_script)?;
+        Ok(Resolved { tables: script.tables, text, view })
+    }
+
+    fn bundled_script(&self, name: &str) -> Result<&'static str, Problem> {
+        let scripts = watershed_query::bundled();
+        if let Some(script) = scripts.iter().find(|script| script.name == name) {
+            return Ok(script.text);
+        }
+        let views: Vec<String> = self.views().keys().cloned().collect();
+        let known = views.iter().map(String::as_str).chain(scripts.iter().map(|script| script.name));
+        let hint = match nearest(name, known) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => "; `watershed view list` and `watershed script list` tell what there is".to_owned(),
+        };
+        Err(Problem::NotFound(format!("there is no view or script named `{name}`{hint}")))
+    }
+
+    fn views(&self) -> MutexGuard<'_, BTreeMap<String, NamedView>> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resolved {
+    /// A named view's rows go by its name, a script's by their statement's.
+    fn name_of(&self, table: &ScriptTable) -> String {
+        self.view.clone().unwrap_or_else(|| table.name.clone())
+    }
+
+    fn schema_of(&self, table: &ScriptTable) -> TableSchema {
+        TableSchema { name: self.name_of(table), columns: columns_of(table) }
+    }
+}
+
+/// The columns of a statement as users see them.
+pub(crate) fn columns_of(table: &ScriptTable) -> Vec<Column> {
+    let column = |column: &watershed_query::OutputColumn| Column {
+        name: column.name.clone(),
+        data_type: column.data_type.to_string(),
+        semantic: column.semantic.name().to_owned(),
+    };
+    table.columns.iter().map(column).collect()
+}
+
+/// The name most like the one given, if one is like it at all.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|other| (strsim::jaro_winkler(name, other), other));
+    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, other)| other)
+}
