@@ -1,8 +1,13 @@
 //! From a source of events to ticks of tables: `Source` (kernel, recording) → [`Event`] → [`Tables`] → `Tick`.
 
+mod clock;
 pub mod event;
+mod ingest;
 pub mod recording;
+mod source;
 pub mod tables;
 
 pub use event::Event;
-pub use tables::Tables;
+pub use ingest::{Error, Ingest, SourceSpec, Status, Summary, record};
+pub use source::{Source, recording::Pace};
+pub use tables::{Config, Tables};

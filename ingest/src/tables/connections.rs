@@ -119,7 +119,13 @@ impl Connections {
 
     pub(crate) fn open(&mut self, info: Connection, upid: Upid) {
         let Some(tracked) = self.tracked(info.cookie) else { return };
-        tracked.info = info;
+        let role = if info.role == Role::Unknown { tracked.info.role } else { info.role };
+        tracked.info = Connection { role, ..info };
+        if info.opened_before_start
+            && let Some(parser) = &mut tracked.parser
+        {
+            parser.starts_late();
+        }
         if info.tgid != 0 {
             tracked.tgid = info.tgid;
             tracked.upid = upid;

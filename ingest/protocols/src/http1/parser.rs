@@ -61,6 +61,14 @@ impl Parser {
         }
     }
 
+    /// The connection is older than its first segment, whatever that one's position says.
+    pub fn starts_late(&mut self) {
+        if self.halves.iter().all(|half| half.next.is_none()) {
+            self.pairing.started_late();
+            self.halves.iter_mut().for_each(|half| half.state = State::Lost { events: 0 });
+        }
+    }
+
     /// Whether a message was found.
     #[must_use]
     pub fn recognised(&self) -> bool {

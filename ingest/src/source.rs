@@ -1,0 +1,24 @@
+//! Where events come from. A source owns the clock: it ends every tick with a [`Event::Tick`].
+
+pub(crate) mod kernel;
+pub(crate) mod proc;
+pub(crate) mod recording;
+
+use crate::event::Event;
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// More will come.
+    Running,
+    /// All that there was has been handed out; empty ticks follow.
+    Ended,
+}
+
+/// A source of events, polled by the ingest thread.
+pub trait Source {
+    /// Waits a little, then hands out what there is.
+    fn poll(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<State, crate::Error>;
+    /// The content of a connection need not be copied any more.
+    fn mute(&mut self, cookie: u64);
+}

@@ -1,0 +1,291 @@
+//! The live kernel as a source: rings drained on a timer, counters and scope looked after once a second.
+
+use std::time::{Duration, Instant};
+
+use hashbrown::{HashMap, HashSet};
+use watershed_bpf::{Data, Direction, Lifecycle, Probe};
+
+use crate::clock::{self, TICK_MS};
+use crate::event::{Connection, Endpoint, Event, Role, Totals};
+use crate::source::{Source, State, proc};
+
+const DRAIN: Duration = Duration::from_millis(10);
+const DRAIN_IDLE: Duration = Duration::from_millis(50);
+const IDLE_AFTER: Duration = Duration::from_secs(1);
+const SECOND: Duration = Duration::from_secs(1);
+/// Above so many data events a second only heads are copied.
+const BUSY_EVENTS: u64 = 20_000;
+const BUSY_CAPTURE_BYTES: u32 = 320;
+const CLOCK_MOVED_NS: i64 = 1_000_000;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+struct Kept {
+    time_ns: u64,
+    cookie: u64,
+    position: u64,
+    length: u32,
+    sent: bool,
+    tgid: u32,
+    captured: Vec<u8>,
+}
+
+pub(crate) struct Kernel {
+    probe: Probe,
+    capture_bytes: u32,
+    busy: bool,
+    events: u64,
+    /// Counters as last handed out, for connections that were announced.
+    known: Map<u64, Totals>,
+    closed_in_map: HashSet<u64, foldhash::fast::RandomState>,
+    processes: HashSet<u32, foldhash::fast::RandomState>,
+    losses: Map<&'static str, (u64, u64)>,
+    last_traffic: Instant,
+    last_second: Instant,
+    last_tick: u64,
+    offset_ns: i64,
+    begun: bool,
+}
+
+impl Kernel {
+    pub(crate) fn load(config: &watershed_bpf::Config) -> Result<Self, crate::Error> {
+        let probe = Probe::load(config)?;
+        let now = Instant::now();
+        Ok(Kernel {
+            probe,
+            capture_bytes: config.capture_bytes,
+            busy: false,
+            events: 0,
+            known: Map::default(),
+            closed_in_map: HashSet::default(),
+            processes: HashSet::default(),
+            losses: Map::default(),
+            last_traffic: now,
+            last_second: now,
+            last_tick: 0,
+            offset_ns: 0,
+            begun: false,
+        })
+    }
+
+    pub(crate) fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    fn begin(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+        self.begun = true;
+        self.emit_clock(each);
+        for status in self.probe.status() {
+            let (error, lost) = (&status.error[..], status.lost);
+            each(&Event::Probe { name: status.name, attached: status.attached, error, lost });
+        }
+    }
+
+    fn emit_clock(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+        let now = clock::read();
+        let offset_ns = now.realtime_ns - now.monotonic_ns as i64;
+        if (offset_ns - self.offset_ns).abs() < CLOCK_MOVED_NS {
+            return;
+        }
+        self.offset_ns = offset_ns;
+        let clock::Reading { monotonic_ns, boottime_ns, realtime_ns } = now;
+        each(&Event::Clock { monotonic_ns, boottime_ns, realtime_ns });
+    }
+
+    /// Drains both rings: beginnings, data, then ends.
+    fn drain(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), crate::Error> {
+        let mut ends: Vec<Event<'static>> = Vec::new();
+        let (known, processes) = (&mut self.known, &mut self.processes);
+        self.probe.drain_lifecycle(&mut |record| match record {
+            Lifecycle::Open(connection) => open(&connection, known, processes, each),
+            Lifecycle::Close(connection, totals, time_ns) => {
+                open(&connection, known, processes, each);
+                ends.push(Event::Close { cookie: connection.cookie, totals: totals_of(&totals), time_ns });
+            }
+            Lifecycle::Exec { tgid, start_boottime_ns, comm, .. } => {
+                each(&Event::Exec { tgid, start_boottime_ns, comm: &text(comm) });
+                processes.remove(&tgid);
+                describe(tgid, processes, each);
+            }
+            Lifecycle::Fork { parent_tgid, tgid, start_boottime_ns, .. } => {
+                describe(parent_tgid, processes, each);
+                each(&Event::Fork { parent: parent_tgid, tgid, start_boottime_ns });
+            }
+            Lifecycle::Exit { tgid, exit_code, time_ns, .. } => {
+                ends.push(Event::Exit { tgid, status: exit_code, time_ns });
+            }
+        })?;
+        let (mut strangers, mut count) = (Vec::new(), 0);
+        self.probe.drain_data(&mut |data: Data<'_>| {
+            count += 1;
+            let (sent, captured) = (data.direction == Direction::Sent, data.captured);
+            let Data { time_ns, cookie, position, length, tgid, .. } = data;
+            describe(tgid, processes, each);
+            if known.contains_key(&cookie) {
+                each(&Event::Data { time_ns, cookie, position, length, sent, tgid, captured });
+                return;
+            }
+            // Its opening came after the lifecycle ring was drained, or was lost: look it up, then hand these out.
+            strangers.push(Kept { time_ns, cookie, position, length, sent, tgid, captured: captured.to_vec() });
+        })?;
+        for data in strangers {
+            if !self.known.contains_key(&data.cookie) {
+                match self.probe.connection(data.cookie) {
+                    Some((connection, _)) => open(&connection, &mut self.known, &mut self.processes, each),
+                    None => drop(self.known.insert(data.cookie, Totals::default())),
+                }
+            }
+            let Kept { time_ns, cookie, position, length, sent, tgid, ref captured } = data;
+            each(&Event::Data { time_ns, cookie, position, length, sent, tgid, captured });
+        }
+        for end in ends {
+            match end {
+                Event::Close { cookie, .. } => drop(self.known.remove(&cookie)),
+                Event::Exit { tgid, .. } => drop(self.processes.remove(&tgid)),
+                _ => {}
+            }
+            each(&end);
+        }
+        if count > 0 {
+            self.last_traffic = Instant::now();
+        }
+        self.events += count;
+        Ok(())
+    }
+
+    fn every_second(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+        self.emit_clock(each);
+        self.probe.refresh_scope();
+        let mut found = Vec::new();
+        self.probe.for_each_connection(&mut |connection, totals| found.push((*connection, *totals)));
+        for (connection, totals) in found {
+            self.count(&connection, &totals, each);
+        }
+        for loss in self.probe.losses() {
+            let before = self.losses.insert(loss.reason, (loss.count, loss.bytes)).unwrap_or_default();
+            let (count, bytes) = (loss.count.saturating_sub(before.0), loss.bytes.saturating_sub(before.1));
+            if count > 0 || bytes > 0 {
+                each(&Event::Loss { source: "kernel", reason: loss.reason, count, bytes });
+            }
+        }
+        let busy = std::mem::take(&mut self.events) > BUSY_EVENTS;
+        if busy != self.busy {
+            self.busy = busy;
+            let bytes = if busy { BUSY_CAPTURE_BYTES.min(self.capture_bytes) } else { self.capture_bytes };
+            self.probe.set_capture_bytes(bytes);
+        }
+    }
+
+    fn count(
+        &mut self,
+        connection: &watershed_bpf::Connection,
+        totals: &watershed_bpf::Totals,
+        each: &mut dyn FnMut(&Event<'_>),
+    ) {
+        let cookie = connection.cookie;
+        if totals.closed {
+            // Its record may be in the ring still: only what is there for a second time was never delivered.
+            if !self.closed_in_map.remove(&cookie) {
+                self.closed_in_map.insert(cookie);
+                return;
+            }
+            open(connection, &mut self.known, &mut self.processes, each);
+            each(&Event::Close { cookie, totals: totals_of(totals), time_ns: totals.last_ns });
+            self.known.remove(&cookie);
+            self.probe.forget(cookie);
+            return;
+        }
+        open(connection, &mut self.known, &mut self.processes, each);
+        let totals = totals_of(totals);
+        if self.known.insert(cookie, totals) != Some(totals) {
+            each(&Event::Totals { cookie, totals });
+        }
+    }
+}
+
+impl Source for Kernel {
+    fn poll(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<State, crate::Error> {
+        if !self.begun {
+            self.begin(each);
+        }
+        let idle = self.last_traffic.elapsed() > IDLE_AFTER;
+        clock::sleep_to_multiple(if idle { DRAIN_IDLE } else { DRAIN });
+        self.drain(each)?;
+        if self.last_second.elapsed() >= SECOND {
+            self.last_second = Instant::now();
+            self.every_second(each);
+        }
+        let tick = clock::now_ms() / TICK_MS;
+        if tick > self.last_tick {
+            self.last_tick = tick;
+            each(&Event::Tick { time: tick * TICK_MS });
+        }
+        Ok(State::Running)
+    }
+
+    fn mute(&mut self, cookie: u64) {
+        self.probe.mute(cookie);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+fn totals_of(totals: &watershed_bpf::Totals) -> Totals {
+    Totals {
+        sent_bytes: totals.sent_bytes,
+        received_bytes: totals.received_bytes,
+        unseen_bytes: totals.unseen_sent + totals.unseen_received,
+    }
+}
+
+/// Announces a connection that is not known yet, and its owner.
+fn open(
+    connection: &watershed_bpf::Connection,
+    known: &mut Map<u64, Totals>,
+    processes: &mut HashSet<u32, foldhash::fast::RandomState>,
+    each: &mut dyn FnMut(&Event<'_>),
+) {
+    if known.contains_key(&connection.cookie) {
+        return;
+    }
+    known.insert(connection.cookie, Totals::default());
+    describe(connection.tgid, processes, each);
+    let endpoint = |socket: &watershed_bpf::Socket| Endpoint { address: socket.address, port: socket.port };
+    each(&Event::Open(Connection {
+        cookie: connection.cookie,
+        tgid: connection.tgid,
+        start_boottime_ns: connection.start_boottime_ns,
+        netns: connection.netns,
+        family: connection.family,
+        datagrams: connection.transport == watershed_bpf::Transport::Udp,
+        role: match connection.role {
+            watershed_bpf::Role::Client => Role::Client,
+            watershed_bpf::Role::Server => Role::Server,
+            watershed_bpf::Role::Unknown => Role::Unknown,
+        },
+        local: endpoint(&connection.local),
+        remote: endpoint(&connection.remote),
+        opened_ns: connection.opened_ns,
+        opened_before_start: connection.opened_before_start,
+    }));
+}
+
+/// Says what `/proc` knows of a process when it is met first.
+fn describe(tgid: u32, processes: &mut HashSet<u32, foldhash::fast::RandomState>, each: &mut dyn FnMut(&Event<'_>)) {
+    if tgid == 0 || !processes.insert(tgid) {
+        return;
+    }
+    let Some(process) = proc::read(tgid) else { return };
+    each(&Event::Process {
+        tgid,
+        start_ticks: process.start_ticks,
+        parent: process.parent,
+        comm: &process.comm,
+        cmdline: &process.cmdline,
+        exe: &process.exe,
+        cgroup: &process.cgroup,
+    });
+}

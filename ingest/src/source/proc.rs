@@ -1,0 +1,42 @@
+//! What `/proc` says of a process.
+
+use std::fs;
+
+/// A process as `/proc` shows it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) start_ticks: u64,
+    pub(crate) parent: u32,
+    pub(crate) comm: String,
+    pub(crate) cmdline: String,
+    pub(crate) exe: String,
+    pub(crate) cgroup: String,
+}
+
+const TEXT_MAX: usize = 4096;
+
+/// `None` when the process is gone.
+pub(crate) fn read(pid: u32) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    // The name is in parentheses and may hold any character.
+    let (open, close) = (stat.find('(')?, stat.rfind(')')?);
+    let fields: Vec<&str> = stat.get(close + 2..)?.split(' ').collect();
+    let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let cmdline: Vec<u8> = cmdline.into_iter().take(TEXT_MAX).map(|byte| if byte == 0 { b' ' } else { byte }).collect();
+    Some(Process {
+        start_ticks: fields.get(19)?.parse().ok()?,
+        parent: fields.get(1)?.parse().ok()?,
+        comm: stat.get(open + 1..close)?.to_owned(),
+        cmdline: String::from_utf8_lossy(&cmdline).trim_end().to_owned(),
+        exe: fs::read_link(format!("/proc/{pid}/exe"))
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        cgroup: cgroup(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()).to_owned(),
+    })
+}
+
+/// The longest path: on mixed hosts the unified hierarchy may be empty.
+fn cgroup(text: &str) -> &str {
+    text.lines().filter_map(|line| line.splitn(3, ':').nth(2)).max_by_key(|path| path.len()).unwrap_or_default()
+}
