@@ -4,6 +4,7 @@ mod probe;
 mod requirements;
 mod ring;
 mod scope;
+mod warnings;
 mod wire;
 
 pub use probe::{Config, Error, KernelLoss, Probe, ProbeStatus};

@@ -10,6 +10,7 @@ use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenO
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
 use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
+use crate::warnings;
 use crate::wire::{self, Connection, Data, Lifecycle, LossCount, Plain, RawConnection, Settings, Totals};
 
 /// ELF headers are read in place, so the embedded object is aligned like them.
@@ -156,6 +157,11 @@ fn load_error(doing: &str, reason: &dyn std::fmt::Display) -> Error {
     Error::Load { doing: doing.to_owned(), reason: reason.to_string().replace('\n', "; ") }
 }
 
+fn load_error_with_warning(error: &libbpf_rs::Error) -> Error {
+    let warning = warnings::last();
+    load_error("loading", &if warning.is_empty() { error.to_string() } else { format!("{error} ({warning})") })
+}
+
 fn open(config: &Config, settings: Settings, wanted: &dyn Fn(&str) -> bool) -> Result<OpenObject, Error> {
     let mut object = ObjectBuilder::default()
         .name("watershed")
@@ -236,7 +242,7 @@ impl Probe {
             let mend = "run as root, or grant both to the binary (setcap cap_bpf,cap_perfmon+ep)".to_owned();
             return Err(Error::NotPermitted { what: format!("{what} missing"), mend });
         }
-        libbpf_rs::set_print(None);
+        warnings::keep();
         let btf = Btf::from_vmlinux()
             .map_err(|_| Error::Unsupported("no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)".into()))?;
         let lengths = !config.force_syscall_hooks && has_tracepoint(Some(&btf), "sock_send_length");
@@ -260,11 +266,13 @@ impl Probe {
                 && HOOKS.iter().any(|hook| hook.program == program && has_tracepoint(Some(&btf), hook.name))
         };
         let object = open(config, settings, &wanted)?.load().map_err(|error| {
-            if error.kind() == libbpf_rs::ErrorKind::PermissionDenied {
+            // The verifier's refusal is EACCES and no matter of privileges.
+            let privileges = ["EPERM", "not permitted"].iter().any(|word| warnings::last().contains(word));
+            if error.kind() == libbpf_rs::ErrorKind::PermissionDenied && privileges {
                 let mend = "run as root; in a container also set privileged or CAP_BPF and CAP_PERFMON".to_owned();
                 return Error::NotPermitted { what: "the kernel refused to load BPF programs".into(), mend };
             }
-            load_error("loading", &error)
+            load_error_with_warning(&error)
         })?;
         let mut probe = Probe::assemble(config, object)?;
         probe.enter(&targets)?;

@@ -254,3 +254,15 @@ fn root_muting_strangers_changes_nothing() {
     probe.drain_data(&mut |_| events += 1).unwrap();
     assert_eq!(events, 40);
 }
+
+#[test]
+fn root_a_refused_load_says_what_libbpf_said() {
+    match Probe::load(&Config { connections: u32::MAX, ..Config::default() }) {
+        Err(watershed_bpf::Error::NotPermitted { what, .. }) => println!("skipped: {what}"),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("connections") && !text.contains('\n'), "{text}");
+        }
+        Ok(_) => panic!("a map of 2^32 connections was created"),
+    }
+}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Boots a Debian cloud kernel in QEMU (no acceleration needed) with the binary inside, lets it trace a real server
-# there, and prints what it saw: boot.sh KERNEL_META_PACKAGE BINARY
+# there, and prints what it saw: boot.sh KERNEL_META_PACKAGE BINARY [INIT_SCRIPT]
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
-meta="$1"; binary="$2"
+meta="$1"; binary="$2"; init="${3:-$here/init.sh}"
 cache="${WATERSHED_CACHE:-$HOME/.cache/watershed}/kernels"
 mkdir -p "$cache"
 
@@ -21,13 +21,13 @@ root="$(mktemp -d)"
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root"/{bin,dev,proc,sys,tmp,lib64,www,state}
 cp "$(command -v busybox)" "$root/bin/busybox"
-strip -o "$root/bin/watershed" "$binary"
+strip -o "$root/bin/$(basename "$binary")" "$binary"
 # The dynamic loader and every library, at the places where the loader looks for them.
 ldd "$binary" | grep -oE '/[^ ]+' | sort -u | while read -r library; do
   mkdir -p "$root/$(dirname "$library")"
   cp -L "$library" "$root/$library"
 done
-cp "$here/init.sh" "$root/init"
+cp "$init" "$root/init"
 chmod +x "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) >"$root.cpio"
 trap 'rm -rf "$root" "$root.cpio"' EXIT
