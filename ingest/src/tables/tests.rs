@@ -1,1 +1,160 @@
-//! placeholder
+//! Events and the tables that must come of them, live or from a recording cut anywhere.
+#![allow(clippy::unwrap_used)]
+
+use watershed_model::{Tick, Upid};
+
+use super::processes::container_of;
+use super::{Config, Tables};
+use crate::event::{Connection, Endpoint, Event, Role, Totals};
+use crate::recording::{Block, Error, Reader, Writer};
+
+const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+fn endpoint(port: u16) -> Endpoint {
+    Endpoint { address: std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(), port }
+}
+
+fn conversation() -> Vec<Event<'static>> {
+    let client = Connection {
+        cookie: 1,
+        tgid: 10,
+        start_boottime_ns: 50_000_000,
+        netns: 1,
+        family: 2,
+        role: Role::Client,
+        local: endpoint(40_000),
+        remote: endpoint(80),
+        ..Connection::default()
+    };
+    let server =
+        Connection { cookie: 2, tgid: 20, role: Role::Server, local: endpoint(80), remote: endpoint(40_000), ..client };
+    let data = |time_ns, cookie, sent, tgid, captured: &'static [u8]| Event::Data {
+        time_ns,
+        cookie,
+        position: 0,
+        length: captured.len() as u32,
+        sent,
+        tgid,
+        captured,
+    };
+    let totals = |sent: &[u8], received: &[u8]| Totals {
+        sent_bytes: sent.len() as u64,
+        received_bytes: received.len() as u64,
+        unseen_bytes: 0,
+    };
+    vec![
+        Event::Clock { monotonic_ns: 0, boottime_ns: 0, realtime_ns: 1_000_000_000_000 },
+        Event::Exec { tgid: 10, start_boottime_ns: 50_000_000, comm: "curl" },
+        Event::Open(client),
+        Event::Open(server),
+        data(100, 1, true, 10, REQUEST),
+        data(200, 2, false, 20, REQUEST),
+        data(300, 2, true, 20, RESPONSE),
+        data(400, 1, false, 10, RESPONSE),
+        Event::Tick { time: 1_000_100 },
+        Event::Close { cookie: 1, totals: totals(REQUEST, RESPONSE), time_ns: 500 },
+        Event::Close { cookie: 2, totals: totals(RESPONSE, REQUEST), time_ns: 500 },
+        Event::Exit { tgid: 10, status: 9, time_ns: 600 },
+        Event::Tick { time: 1_001_000 },
+    ]
+}
+
+fn ticks(events: &[Event<'_>]) -> Vec<Tick> {
+    let mut tables = Tables::new(&Config::default());
+    events.iter().filter_map(|event| tables.apply(event)).collect()
+}
+
+fn rows(tick: &Tick, table: &str) -> usize {
+    tick.events.iter().filter(|(name, _)| *name == table).map(|(_, batch)| batch.num_rows()).sum()
+}
+
+#[test]
+fn both_ends_are_rows_and_know_each_other() {
+    let ticks = ticks(&conversation());
+    assert_eq!((rows(&ticks[0], "http_events"), rows(&ticks[1], "conn_stats")), (2, 2));
+    assert_eq!(rows(&ticks[1], "proc_exit_events"), 1);
+    assert_eq!(rows(&ticks[1], "system.losses"), 0);
+    let (_, http) = ticks[0].events.iter().find(|(name, _)| *name == "http_events").unwrap();
+    let peers = http.column_by_name("remote_upid").unwrap();
+    let peers = peers.as_any().downcast_ref::<arrow::array::FixedSizeBinaryArray>().unwrap();
+    let pids: Vec<u32> = (0..2).map(|row| Upid::from_bytes(peers.value(row).try_into().unwrap()).pid).collect();
+    assert_eq!(pids, [10, 20]);
+}
+
+#[test]
+fn a_process_that_exits_is_corrected_not_added() {
+    let ticks = ticks(&conversation());
+    let diffs: i64 = ticks.iter().flat_map(|tick| &tick.states).flat_map(|change| &change.diffs).sum();
+    assert_eq!(diffs, 1);
+}
+
+#[test]
+fn recording_gives_the_same_tables_and_reads_to_its_last_whole_block_when_cut() {
+    let mut writer = Writer::new(Vec::new()).unwrap();
+    let mut file = Vec::new();
+    {
+        let mut file_writer = Writer::new(&mut file).unwrap();
+        for event in conversation() {
+            writer.write(&event).unwrap();
+            file_writer.write(&event).unwrap();
+        }
+    }
+    let expected: Vec<String> = ticks(&conversation()).iter().map(|tick| format!("{tick:?}")).collect();
+    for cut in 0..=file.len() {
+        let mut tables = Tables::new(&Config::default());
+        let mut found = Vec::new();
+        let Ok(mut reader) = Reader::new(&file[..cut]) else {
+            assert!(cut < 12);
+            continue;
+        };
+        while reader.read_block(&mut |event| found.extend(tables.apply(event).map(|tick| format!("{tick:?}")))).unwrap()
+            == Block::Whole
+        {}
+        assert!(expected.starts_with(&found), "cut at {cut}");
+        assert!(cut < file.len() || found.len() == expected.len());
+    }
+}
+
+#[test]
+fn fuzz_of_damaged_recordings_never_panics() {
+    let iterations =
+        std::env::var("WATERSHED_FUZZ_ITERATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000_usize);
+    let mut file = Vec::new();
+    let mut writer = Writer::new(&mut file).unwrap();
+    conversation().iter().for_each(|event| writer.write(event).unwrap());
+    drop(writer);
+    let mut damaged = 0;
+    for round in 0..iterations {
+        let mut bytes = file.clone();
+        let at = round.wrapping_mul(7919) % bytes.len();
+        bytes[at] ^= 1 << (round % 8);
+        let mut tables = Tables::new(&Config::default());
+        let Ok(mut reader) = Reader::new(&bytes[..]) else { continue };
+        loop {
+            match reader.read_block(&mut |event| drop(tables.apply(event))) {
+                Ok(Block::Whole) => {}
+                Ok(Block::End | Block::CutOff) => break,
+                Err(Error::Damaged { .. }) => {
+                    damaged += 1;
+                    break;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert!(damaged > 0);
+}
+
+#[test]
+fn containers_are_found_in_the_paths_of_all_runtimes() {
+    let id = "0123456789abcdef".repeat(4);
+    for path in [
+        format!("/docker/{id}"),
+        format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
+        format!("/kubepods/besteffort/pod1/crio-{id}"),
+    ] {
+        assert_eq!(container_of(&path), id);
+    }
+    assert_eq!(container_of("/user.slice/session-1.scope"), "");
+}
