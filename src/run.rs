@@ -137,7 +137,8 @@ pub(crate) fn failure_of_ingest(error: &watershed_ingest::Error) -> Failure {
 pub(crate) fn failure_of_probe(error: &watershed_bpf::Error) -> Failure {
     match error {
         watershed_bpf::Error::NotPermitted { .. } => Failure::not_permitted(error),
-        _ => Failure::failed(error),
+        watershed_bpf::Error::Scope(_) => Failure::usage(error),
+        watershed_bpf::Error::Unsupported(_) | watershed_bpf::Error::Load { .. } => Failure::failed(error),
     }
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use watershed_bpf::{Config, Probe, Scope};
 
 use super::listing::{Listing, Values};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::format::Format;
 use crate::run::failure_of_probe;
 
@@ -31,21 +31,16 @@ impl Doctor {
         let loaded = Probe::load(&Config { scopes: vec![scope], ..Config::default() });
         if let Ok(probe) = &loaded {
             for status in probe.status() {
-                let state = if status.attached { "attached" } else { "not attached" };
-                let lost = if status.attached { String::new() } else { format!("lost: {}", status.lost) };
-                let detail = if status.attached { status.lost.to_string() } else { status.error.to_string() };
-                let detail = if status.attached { format!("sees {detail}") } else { detail };
+                let (state, detail, lost) = match status {
+                    status if status.attached => ("attached", String::new(), String::new()),
+                    status if status.error.is_empty() => ("not needed", String::new(), String::new()),
+                    status => ("not attached", status.error.clone(), format!("lost: {}", status.lost)),
+                };
                 let name = format!("probe {}", status.name);
                 listing.push([name, state.to_owned(), detail, lost].map(Values::text));
             }
         }
         super::print(&listing.answer(), Format::or_default(self.output))?;
-        match loaded {
-            Err(error) => Err(failure_of_probe(&error)),
-            Ok(_) => match requirements.iter().find(|requirement| !requirement.ok) {
-                // Everything needed is there, or the probes had not loaded.
-                Some(_) | None => Ok::<(), Failure>(()),
-            },
-        }
+        loaded.map(drop).map_err(|error| failure_of_probe(&error))
     }
 }
