@@ -52,6 +52,13 @@ pub fn quantile(counts: impl Iterator<Item = (Bucket, i64)> + Clone, q: f64) -> 
     None
 }
 
+/// A quantile as an integer, towards zero: the middle of a bucket of integers lies half above one of them, so an
+/// integer below 64 comes back as itself.
+#[must_use]
+pub fn integer_of(quantile: f64) -> i64 {
+    quantile as i64
+}
+
 /// A histogram as the bytes of a `BINARY` column: `(bucket i32, count i64)` little-endian, ascending, no zero counts.
 #[must_use]
 pub fn encode(counts: impl Iterator<Item = (Bucket, i64)>) -> Vec<u8> {
@@ -108,6 +115,11 @@ mod tests {
         assert!((at(0.5) - 50.0).abs() < 1.0);
         assert!((at(0.99) - 99.0).abs() < 2.0);
         assert_eq!(quantile(std::iter::empty(), 0.5), None);
+    }
+
+    #[test]
+    fn small_integers_come_back_as_themselves() {
+        assert!((-63..64).all(|n| integer_of(value_of(bucket_of(f64::from(n)))) == i64::from(n)));
     }
 
     #[test]

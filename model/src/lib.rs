@@ -2,12 +2,14 @@
 //! data from ingest to the dataflow. No I/O, no async, no timely.
 
 pub mod columns;
+pub mod fixed;
 pub mod histogram;
 pub mod tables;
 pub mod tick;
 pub mod upid;
 
 pub use columns::{Column, DataType, Pattern, Semantic, Storage};
+pub use fixed::Fixed;
 pub use tables::{Kind, Table};
 pub use tick::{Loss, StateChange, Tick, TickTime};
 pub use upid::Upid;
