@@ -1,1 +1,29 @@
-//! placeholder
+//! Keeps views up to date: the table store, Timely workers, plans rendered as dataflows, and subscriptions that get a
+//! snapshot and then every change. At each `Progress(T)` the rows added up are what the same script answers at `T`.
+
+mod aggregate;
+mod codec;
+mod error;
+mod group;
+mod handle;
+mod introspection;
+mod losses;
+mod panes;
+mod publish;
+mod queue;
+mod render;
+mod scan;
+mod sequencer;
+mod store;
+mod stored;
+mod subscription;
+mod vector;
+mod worker;
+
+pub use error::Error;
+pub use handle::{Config, Dataflow, Input, Running, ViewStatus};
+pub use store::{StoreSnapshot, TableStatus};
+pub use subscription::{Delivery, SubscribeOptions, Subscription};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,479 @@
+//! From a plan's aggregates to lanes of the accumulator and back. Aggregates over the same argument share lanes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Builder, Int64Builder};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
+use arrow::error::ArrowError;
+use datafusion::physical_expr::PhysicalExpr;
+use watershed_model::histogram;
+use watershed_operators::{Accumulator, Lane};
+use watershed_query::view::{Function, Reduce};
+
+use crate::codec::Codec;
+use crate::error::Error;
+
+/// The lane that counts rows.
+pub(crate) const ROWS: Lane = 0;
+/// The lane that keeps the single row of a reduce without keys alive.
+pub(crate) const SEED: Lane = Lane::MAX;
+/// Lanes of one source: room for every bucket of a histogram.
+const SOURCE_LANES: Lane = 1 << 18;
+const BUCKET_ZERO: Lane = SOURCE_LANES / 2;
+/// Sources that fit below [`SEED`].
+const MAX_SOURCES: usize = (1 << 13) - 2;
+
+/// What a source adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adds {
+    Count,
+    Integer,
+    /// Whole part in the first lane, 2^-32 parts in the second.
+    Float,
+    Buckets,
+    EncodedBuckets,
+}
+
+struct Source {
+    adds: Adds,
+    /// Positions among the evaluated expressions.
+    argument: Option<usize>,
+    filter: Option<usize>,
+    lane: Lane,
+}
+
+/// What a value that is not a sum is chosen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Smallest,
+    Largest,
+}
+
+struct Candidate {
+    choice: Choice,
+    /// For `Last`, the order comes first and the value second.
+    arguments: Vec<usize>,
+    filter: Option<usize>,
+    codec: Codec,
+}
+
+enum Output {
+    Lane(Lane),
+    Integer { sum: Lane, count: Lane },
+    Float { sum: Lane, count: Lane },
+    Mean { sum: Lane, count: Lane, float: bool },
+    Quantile { buckets: Lane, q: f64 },
+    Histogram { buckets: Lane },
+    Candidate(usize),
+}
+
+/// The aggregates of one reduce, compiled.
+pub(crate) struct Aggregates {
+    expressions: Vec<Arc<dyn PhysicalExpr>>,
+    keys: usize,
+    sources: Vec<Source>,
+    candidates: Vec<Candidate>,
+    outputs: Vec<(Output, DataType)>,
+    finish: Codec,
+}
+
+impl Aggregates {
+    /// Compiles the aggregates over rows of `input`.
+    pub(crate) fn new(reduce: &Reduce, input: &Schema) -> Result<Self, Error> {
+        let types = reduce.aggregates.iter().map(|aggregate| aggregate.data_type.clone()).collect();
+        let mut aggregates = Aggregates {
+            expressions: reduce.keys.clone(),
+            keys: reduce.keys.len(),
+            sources: Vec::new(),
+            candidates: Vec::new(),
+            outputs: Vec::new(),
+            finish: Codec::new(types).map_err(Error::unsupported)?,
+        };
+        for aggregate in &reduce.aggregates {
+            let arguments: Vec<usize> = aggregate.arguments.iter().map(|e| aggregates.expression(e)).collect();
+            let filter = aggregate.filter.as_ref().map(|e| aggregates.expression(e));
+            let type_of = |at: usize| aggregate.arguments[at].data_type(input).map_err(Error::unsupported);
+            let first = arguments.first().copied();
+            let output = match aggregate.function {
+                Function::Count => Output::Lane(aggregates.source(Adds::Count, first, filter)),
+                Function::Sum => {
+                    let float = is_float(&type_of(0)?);
+                    let count = aggregates.source(Adds::Count, first, filter);
+                    let sum = aggregates.source(if float { Adds::Float } else { Adds::Integer }, first, filter);
+                    if float { Output::Float { sum, count } } else { Output::Integer { sum, count } }
+                }
+                Function::Avg => {
+                    let float = is_float(&type_of(0)?);
+                    let count = aggregates.source(Adds::Count, first, filter);
+                    let sum = aggregates.source(if float { Adds::Float } else { Adds::Integer }, first, filter);
+                    Output::Mean { sum, count, float }
+                }
+                Function::Quantile(q) => {
+                    Output::Quantile { buckets: aggregates.source(Adds::Buckets, first, filter), q }
+                }
+                Function::Histogram => {
+                    Output::Histogram { buckets: aggregates.source(Adds::Buckets, first, filter) }
+                }
+                Function::MergeHistogram => {
+                    Output::Histogram { buckets: aggregates.source(Adds::EncodedBuckets, first, filter) }
+                }
+                Function::Min | Function::Max => {
+                    let choice = if aggregate.function == Function::Min { Choice::Smallest } else { Choice::Largest };
+                    aggregates.candidate(choice, vec![(arguments[0], type_of(0)?)], filter)?
+                }
+                Function::Last => {
+                    let columns = vec![(arguments[1], type_of(1)?), (arguments[0], type_of(0)?)];
+                    aggregates.candidate(Choice::Largest, columns, filter)?
+                }
+            };
+            aggregates.outputs.push((output, aggregate.data_type.clone()));
+        }
+        if aggregates.sources.len() > MAX_SOURCES {
+            return Err(Error::Unsupported("too many aggregates".into()));
+        }
+        Ok(aggregates)
+    }
+
+    /// What has to be evaluated for each row: keys first.
+    pub(crate) fn expressions(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        self.expressions.clone()
+    }
+
+    /// How many of the expressions are keys.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// Whether there are values that are not sums.
+    pub(crate) fn has_candidates(&self) -> bool {
+        !self.candidates.is_empty()
+    }
+
+    fn expression(&mut self, expression: &Arc<dyn PhysicalExpr>) -> usize {
+        let arguments = &self.expressions[self.keys..];
+        if let Some(at) = arguments.iter().position(|known| known.as_ref() == expression.as_ref()) {
+            return self.keys + at;
+        }
+        self.expressions.push(Arc::clone(expression));
+        self.expressions.len() - 1
+    }
+
+    fn source(&mut self, adds: Adds, argument: Option<usize>, filter: Option<usize>) -> Lane {
+        if adds == Adds::Count && argument.is_none() && filter.is_none() {
+            return ROWS;
+        }
+        let same = |s: &&Source| s.adds == adds && s.argument == argument && s.filter == filter;
+        if let Some(source) = self.sources.iter().find(same) {
+            return source.lane;
+        }
+        let lane = (self.sources.len() as Lane + 1) * SOURCE_LANES;
+        self.sources.push(Source { adds, argument, filter, lane });
+        lane
+    }
+
+    fn candidate(&mut self, choice: Choice, columns: Vec<(usize, DataType)>, filter: Option<usize>) -> Result<Output, Error> {
+        let (arguments, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let codec = Codec::new(types).map_err(Error::unsupported)?;
+        self.candidates.push(Candidate { choice, arguments, filter, codec });
+        Ok(Output::Candidate(self.candidates.len() - 1))
+    }
+
+    /// Adds rows to their groups: `groups` and `weights` have one entry a row.
+    pub(crate) fn add(
+        &self,
+        columns: &[ArrayRef],
+        groups: &[u32],
+        weights: Option<&[i64]>,
+        table: &mut LaneTable,
+    ) -> Result<(), ArrowError> {
+        let weight = |row: usize| weights.map_or(1, |weights| weights[row]);
+        for (row, group) in groups.iter().enumerate() {
+            table.dense[*group as usize * table.width] += weight(row);
+        }
+        for (at, source) in self.sources.iter().enumerate() {
+            let filter = source.filter.map(|filter| columns[filter].as_boolean());
+            let argument = source.argument.map(|argument| &columns[argument]);
+            let offset = 1 + 2 * at;
+            match source.adds {
+                Adds::Count => {
+                    for (row, group) in groups.iter().enumerate() {
+                        if passes(filter, row) && argument.is_none_or(|array| array.is_valid(row)) {
+                            table.add(*group, offset, weight(row));
+                        }
+                    }
+                }
+                Adds::Integer => {
+                    let array = cast(argument.expect("a sum has an argument"), &DataType::Int64)?;
+                    let values = array.as_primitive::<Int64Type>();
+                    for (row, group) in groups.iter().enumerate() {
+                        if passes(filter, row) && values.is_valid(row) {
+                            table.add(*group, offset, values.value(row).wrapping_mul(weight(row)));
+                        }
+                    }
+                }
+                Adds::Float => {
+                    let array = cast(argument.expect("a sum has an argument"), &DataType::Float64)?;
+                    let values = array.as_primitive::<Float64Type>();
+                    for (row, group) in groups.iter().enumerate() {
+                        if passes(filter, row) && values.is_valid(row) {
+                            let (whole, part) = fixed(values.value(row));
+                            table.add(*group, offset, whole.wrapping_mul(weight(row)));
+                            table.add(*group, offset + 1, part.wrapping_mul(weight(row)));
+                        }
+                    }
+                }
+                Adds::Buckets => {
+                    let array = cast(argument.expect("a quantile has an argument"), &DataType::Float64)?;
+                    let values = array.as_primitive::<Float64Type>();
+                    for (row, group) in groups.iter().enumerate() {
+                        if passes(filter, row) && values.is_valid(row) {
+                            let lane = bucket_lane(source.lane, histogram::bucket_of(values.value(row)));
+                            table.add_sparse(*group, lane, weight(row));
+                        }
+                    }
+                }
+                Adds::EncodedBuckets => {
+                    let array = cast(argument.expect("a merge has an argument"), &DataType::Binary)?;
+                    let values = array.as_binary::<i32>();
+                    for (row, group) in groups.iter().enumerate() {
+                        if passes(filter, row) && values.is_valid(row) {
+                            for (bucket, count) in histogram::decode(values.value(row)) {
+                                let lane = bucket_lane(source.lane, bucket);
+                                table.add_sparse(*group, lane, count.wrapping_mul(weight(row)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Room for the sums of `groups` groups.
+    pub(crate) fn table(&self, groups: usize) -> LaneTable {
+        let width = 1 + 2 * self.sources.len();
+        LaneTable { width, dense: vec![0; width * groups], sparse: HashMap::default(), by_group: Vec::new() }
+    }
+
+    /// The accumulators of a table's groups, in order.
+    pub(crate) fn accumulators(&self, mut table: LaneTable) -> Vec<Accumulator> {
+        table.by_group = table.sparse.drain().map(|((group, lane), sum)| (group, lane, sum)).collect();
+        table.by_group.sort_unstable();
+        let mut sparse = table.by_group.as_slice();
+        let groups = table.dense.len() / table.width;
+        let mut accumulators = Vec::with_capacity(groups);
+        for group in 0..groups {
+            let dense = &table.dense[group * table.width..(group + 1) * table.width];
+            let own = sparse.partition_point(|(other, _, _)| *other as usize == group);
+            let (mut buckets, rest) = sparse.split_at(own);
+            sparse = rest;
+            let mut lanes = Vec::with_capacity(table.width + own);
+            lanes.push((ROWS, dense[0]));
+            for (at, source) in self.sources.iter().enumerate() {
+                lanes.push((source.lane, dense[1 + 2 * at]));
+                lanes.push((source.lane + 1, dense[2 + 2 * at]));
+                let end = buckets.partition_point(|(_, lane, _)| *lane < source.lane + SOURCE_LANES);
+                let (mine, others) = buckets.split_at(end);
+                if !mine.is_empty() {
+                    lanes.truncate(lanes.len() - 2);
+                    lanes.extend(mine.iter().map(|(_, lane, sum)| (*lane, *sum)));
+                }
+                buckets = others;
+            }
+            accumulators.push(Accumulator::from_sorted(lanes));
+        }
+        accumulators
+    }
+
+    /// Each row's candidates for the values that are not sums, encoded as [`merge_candidates`] reads them.
+    pub(crate) fn candidates(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Vec<u8>>, ArrowError> {
+        let mut encoded = vec![Vec::new(); rows];
+        for candidate in &self.candidates {
+            let arrays: Vec<ArrayRef> = candidate.arguments.iter().map(|at| Arc::clone(&columns[*at])).collect();
+            let filter = candidate.filter.map(|filter| columns[filter].as_boolean());
+            let values = candidate.codec.encode(&arrays)?;
+            for (row, bytes) in encoded.iter_mut().enumerate() {
+                let counts = passes(filter, row) && arrays.iter().all(|array| array.is_valid(row));
+                put(bytes, counts.then(|| values.row(row)));
+            }
+        }
+        Ok(encoded)
+    }
+
+    /// Candidates of no row.
+    pub(crate) fn no_candidates(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.candidates.iter().for_each(|_| put(&mut bytes, None));
+        bytes
+    }
+
+    /// How candidates of one group become one; cheap to clone into operators.
+    pub(crate) fn merger(&self) -> Merger {
+        Merger { choices: self.candidates.iter().map(|candidate| candidate.choice).collect() }
+    }
+
+    /// The encoded aggregate columns of groups, given with their sums and candidates.
+    pub(crate) fn finish(&self, groups: &[(Accumulator, Vec<u8>)]) -> Result<crate::codec::Encoded, ArrowError> {
+        let columns = self
+            .outputs
+            .iter()
+            .map(|(output, data_type)| {
+                let array = self.column(output, groups)?;
+                if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
+            })
+            .collect::<Result<Vec<_>, ArrowError>>()?;
+        self.finish.encode(&columns)
+    }
+
+    fn column(&self, output: &Output, groups: &[(Accumulator, Vec<u8>)]) -> Result<ArrayRef, ArrowError> {
+        let sums = groups.iter().map(|(sums, _)| sums);
+        Ok(match output {
+            Output::Lane(lane) => {
+                let mut builder = Int64Builder::with_capacity(groups.len());
+                sums.for_each(|sums| builder.append_value(sums.lane(*lane)));
+                Arc::new(builder.finish())
+            }
+            Output::Integer { sum, count } => {
+                let mut builder = Int64Builder::with_capacity(groups.len());
+                sums.for_each(|sums| builder.append_option((sums.lane(*count) > 0).then(|| sums.lane(*sum))));
+                Arc::new(builder.finish())
+            }
+            Output::Float { sum, count } => {
+                floats(sums, |sums| (sums.lane(*count) > 0).then(|| float_of(sums, *sum)))
+            }
+            Output::Mean { sum, count, float } => floats(sums, |sums| {
+                let rows = sums.lane(*count);
+                let total = if *float { float_of(sums, *sum) } else { sums.lane(*sum) as f64 };
+                (rows > 0).then(|| total / rows as f64)
+            }),
+            Output::Quantile { buckets, q } => {
+                floats(sums, |sums| histogram::quantile(buckets_of(sums, *buckets), *q))
+            }
+            Output::Histogram { buckets } => {
+                let mut builder = BinaryBuilder::new();
+                for sums in sums {
+                    let bytes = histogram::encode(buckets_of(sums, *buckets));
+                    builder.append_option((!bytes.is_empty()).then_some(bytes));
+                }
+                Arc::new(builder.finish())
+            }
+            Output::Candidate(at) => self.chosen(*at, groups)?,
+        })
+    }
+
+    fn chosen(&self, at: usize, groups: &[(Accumulator, Vec<u8>)]) -> Result<ArrayRef, ArrowError> {
+        let codec = &self.candidates[at].codec;
+        let nulls = codec.nulls();
+        let rows = groups.iter().map(|(_, candidates)| parts(candidates).nth(at).flatten().unwrap_or(&nulls));
+        let columns = codec.decode(rows)?;
+        Ok(columns.into_iter().last().expect("a candidate has a column"))
+    }
+}
+
+/// Sums of groups under construction: two dense lanes a source, and buckets by group and lane.
+pub(crate) struct LaneTable {
+    width: usize,
+    dense: Vec<i64>,
+    sparse: HashMap<(u32, Lane), i64, foldhash::fast::RandomState>,
+    by_group: Vec<(u32, Lane, i64)>,
+}
+
+impl LaneTable {
+    fn add(&mut self, group: u32, offset: usize, value: i64) {
+        let sum = &mut self.dense[group as usize * self.width + offset];
+        *sum = sum.wrapping_add(value);
+    }
+
+    fn add_sparse(&mut self, group: u32, lane: Lane, count: i64) {
+        let sum = self.sparse.entry((group, lane)).or_default();
+        *sum = sum.wrapping_add(count);
+    }
+}
+
+/// Chooses among candidates.
+#[derive(Clone)]
+pub(crate) struct Merger {
+    choices: Vec<Choice>,
+}
+
+impl Merger {
+    /// The best of each candidate.
+    pub(crate) fn merge(&self, values: &[&[u8]]) -> Vec<u8> {
+        if let [only] = values {
+            return only.to_vec();
+        }
+        let mut best: Vec<Option<&[u8]>> = vec![None; self.choices.len()];
+        for value in values {
+            for ((choice, best), part) in self.choices.iter().zip(&mut best).zip(parts(value)) {
+                let Some(part) = part else { continue };
+                let better = match (choice, *best) {
+                    (_, None) => true,
+                    (Choice::Smallest, Some(known)) => part < known,
+                    (Choice::Largest, Some(known)) => part > known,
+                };
+                if better {
+                    *best = Some(part);
+                }
+            }
+        }
+        let mut merged = Vec::new();
+        best.into_iter().for_each(|part| put(&mut merged, part));
+        merged
+    }
+}
+
+/// Length plus one (0 for none) and the bytes.
+fn put(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
+    let length = part.map_or(0, |part| part.len() as u32 + 1);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(part.unwrap_or_default());
+}
+
+fn parts(bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (part, after) = after.split_at_checked(length.saturating_sub(1))?;
+        rest = after;
+        Some((length > 0).then_some(part))
+    })
+}
+
+fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+}
+
+fn is_float(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Float16 | DataType::Float32 | DataType::Float64)
+}
+
+/// A float as whole part and 2^-32 parts; infinities and values beyond 63 bits saturate, NaN is zero.
+fn fixed(value: f64) -> (i64, i64) {
+    let whole = value.floor();
+    let part = (value - whole) * 4_294_967_296.0;
+    (whole as i64, if part.is_finite() { part.round() as i64 } else { 0 })
+}
+
+fn float_of(sums: &Accumulator, lane: Lane) -> f64 {
+    let fixed = (i128::from(sums.lane(lane)) << 32) + i128::from(sums.lane(lane + 1));
+    fixed as f64 / 4_294_967_296.0
+}
+
+fn bucket_lane(base: Lane, bucket: histogram::Bucket) -> Lane {
+    let offset = i64::from(bucket) + i64::from(BUCKET_ZERO);
+    base + offset.clamp(0, i64::from(SOURCE_LANES) - 1) as Lane
+}
+
+fn buckets_of(sums: &Accumulator, base: Lane) -> impl Iterator<Item = (histogram::Bucket, i64)> + Clone {
+    let lanes = sums.range(base, base + SOURCE_LANES);
+    lanes.iter().map(move |(lane, count)| ((*lane - base) as i32 - BUCKET_ZERO as i32, *count))
+}
+
+fn floats<'a>(sums: impl Iterator<Item = &'a Accumulator>, of: impl Fn(&Accumulator) -> Option<f64>) -> ArrayRef {
+    let mut builder = Float64Builder::new();
+    sums.for_each(|sums| builder.append_option(of(sums)));
+    Arc::new(builder.finish())
+}

@@ -1,0 +1,83 @@
+//! The calendar of a sliding window: rows or sums by pane, put into the view when their pane enters and taken back
+//! when it leaves. A tick costs what it changes.
+
+use std::collections::BTreeMap;
+
+use watershed_query::view::Window;
+
+/// Whether a pane's contents are in the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Waiting,
+    Inside,
+    Left,
+}
+
+/// Contents by pane.
+pub(crate) struct Panes<C> {
+    window: Option<Window>,
+    panes: BTreeMap<i64, (bool, C)>,
+}
+
+/// The pane of rows that are not in a window.
+const ALWAYS: i64 = i64::MIN;
+
+impl<C: Default> Panes<C> {
+    pub(crate) fn new(window: Option<Window>) -> Self {
+        let window = window.filter(|window| window.pane_ns > 0);
+        Panes { window, panes: BTreeMap::new() }
+    }
+
+    /// The pane of a row.
+    pub(crate) fn pane_of(&self, time_ns: i64) -> i64 {
+        self.window.map_or(ALWAYS, |window| window.pane_of(time_ns))
+    }
+
+    /// Whether contents must be kept because they will enter or leave.
+    pub(crate) fn keeps(&self) -> bool {
+        self.window.is_some_and(|window| window.age_ns.is_some() || window.delay_ns.is_some())
+    }
+
+    /// Where a pane stands at a time.
+    pub(crate) fn standing(&self, pane: i64, now_ns: i64) -> Standing {
+        let Some(window) = self.window else { return Standing::Inside };
+        if window.contains(pane, now_ns) {
+            return Standing::Inside;
+        }
+        let left = window.age_ns.is_some_and(|age| pane < window.pane_of(now_ns - age));
+        if left { Standing::Left } else { Standing::Waiting }
+    }
+
+    /// Moves to a time: calls `moved` with the contents of each pane that enters (+1) or leaves (-1).
+    pub(crate) fn advance(&mut self, now_ns: i64, mut moved: impl FnMut(&C, i64)) {
+        let Some(window) = self.window else { return };
+        if let Some(age) = window.age_ns {
+            let first = window.pane_of(now_ns - age);
+            while let Some(entry) = self.panes.first_entry().filter(|entry| *entry.key() < first) {
+                let (inside, contents) = entry.remove();
+                if inside {
+                    moved(&contents, -1);
+                }
+            }
+        }
+        if window.delay_ns.is_none() {
+            return;
+        }
+        for (pane, (inside, contents)) in &mut self.panes {
+            if !*inside && window.contains(*pane, now_ns) {
+                *inside = true;
+                moved(contents, 1);
+            }
+        }
+        if window.age_ns.is_none() {
+            self.panes.retain(|_, (inside, _)| !*inside);
+        }
+    }
+
+    /// The contents of a pane that has not left.
+    pub(crate) fn contents(&mut self, pane: i64, standing: Standing) -> &mut C {
+        let (inside, contents) = self.panes.entry(pane).or_default();
+        *inside |= standing == Standing::Inside;
+        contents
+    }
+}

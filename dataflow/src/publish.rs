@@ -1,0 +1,164 @@
+//! Outside of the workers: merges what they report by their least frontier, keeps each view's rows for snapshots, and
+//! broadcasts closed changes, decoded once, to all subscribers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::Receiver;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use tokio::sync::{broadcast, watch};
+use watershed_model::TickTime;
+use watershed_operators::Row;
+
+use crate::codec::{Codec, batch_of, relaxed};
+use crate::queue::Queue;
+
+/// Number of a view; never used twice.
+pub(crate) type ViewId = u64;
+
+/// Messages that a subscriber may lag behind before it is sent a new snapshot.
+const BACKLOG: usize = 256;
+
+/// What workers report.
+pub(crate) enum Report {
+    Updates { view: ViewId, worker: usize, upper: u64, updates: Vec<(Row, u64, i64)> },
+    Ack { worker: usize, tick: u64 },
+    Dataflows { worker: usize, count: usize },
+}
+
+/// What subscribers of a view are sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Message {
+    Changes { time: TickTime, rows: RecordBatch, diffs: Arc<Vec<i64>> },
+    Progress(TickTime),
+    Dropped,
+}
+
+/// A view's rows at its last closed time.
+pub(crate) struct State {
+    pub(crate) closed: Option<TickTime>,
+    pub(crate) rows: HashMap<Arc<[u8]>, i64, foldhash::fast::RandomState>,
+}
+
+/// What the publisher, the handle and subscribers share of a view.
+pub(crate) struct ViewShared {
+    pub(crate) name: String,
+    pub(crate) schema: SchemaRef,
+    pub(crate) key: Option<Vec<usize>>,
+    pub(crate) codec: Codec,
+    pub(crate) state: Mutex<State>,
+    pub(crate) sender: broadcast::Sender<Message>,
+    pub(crate) dropped: AtomicBool,
+    /// Whether the view has its first rows (or is gone).
+    pub(crate) ready: watch::Sender<bool>,
+}
+
+impl ViewShared {
+    pub(crate) fn new(name: &str, plan: &watershed_query::view::ViewPlan) -> Result<Self, crate::Error> {
+        let schema = Arc::clone(&plan.root.schema);
+        Ok(ViewShared {
+            name: name.to_owned(),
+            codec: Codec::of(&schema).map_err(crate::Error::unsupported)?,
+            schema,
+            key: plan.key.clone(),
+            state: Mutex::new(State { closed: None, rows: HashMap::default() }),
+            sender: broadcast::channel(BACKLOG).0,
+            dropped: AtomicBool::new(false),
+            ready: watch::channel(false).0,
+        })
+    }
+
+    /// Rows of bytes as a batch in the view's schema; `None` if they are not rows of it.
+    pub(crate) fn decode<'a>(&self, rows: impl Iterator<Item = &'a [u8]>, count: usize) -> Option<RecordBatch> {
+        let columns = self.codec.decode(rows).ok()?;
+        let exact = batch_of(&self.schema, columns.clone(), count);
+        exact.or_else(|_| batch_of(&relaxed(&self.schema), columns, count)).ok()
+    }
+}
+
+/// The views by number.
+pub(crate) type Views = Arc<Mutex<BTreeMap<ViewId, Arc<ViewShared>>>>;
+
+#[derive(Default)]
+struct Merge {
+    uppers: HashMap<usize, u64>,
+    pending: BTreeMap<u64, Vec<(Row, i64)>>,
+}
+
+/// Runs until the workers are gone.
+pub(crate) fn run(reports: &Receiver<Report>, workers: usize, views: &Views, queue: &Queue) {
+    let mut merges: HashMap<ViewId, Merge> = HashMap::new();
+    let mut acks = vec![0u64; workers];
+    let mut dataflows = vec![0usize; workers];
+    while let Ok(report) = reports.recv() {
+        match report {
+            Report::Ack { worker, tick } => acks[worker] = tick,
+            Report::Dataflows { worker, count } => {
+                dataflows[worker] = count;
+                queue.set_dataflows(dataflows.iter().sum());
+            }
+            Report::Updates { view, worker, upper, updates } => {
+                let merge = merges.entry(view).or_default();
+                merge.uppers.insert(worker, upper);
+                for (row, time, diff) in updates {
+                    merge.pending.entry(time).or_default().push((row, diff));
+                }
+                let shared = views.lock().expect("not poisoned").get(&view).cloned();
+                let upper = if merge.uppers.len() < workers { 0 } else { merge.uppers.values().copied().min().unwrap_or(0) };
+                match shared {
+                    Some(shared) if upper < u64::MAX => close(&shared, merge, upper, queue),
+                    _ if upper == u64::MAX => {
+                        merges.remove(&view);
+                    }
+                    _ => merge.pending.clear(),
+                }
+            }
+        }
+        let acked = acks.iter().copied().min().unwrap_or(0);
+        let slowest = views.lock().expect("not poisoned").values().map(|v| v.state.lock().expect("not poisoned").closed).min();
+        let closed = slowest.map_or(Some(TickTime(acked)), |slowest| slowest.map(|slowest| slowest.min(TickTime(acked))));
+        if let Some(closed) = closed {
+            queue.close(closed);
+        }
+    }
+}
+
+/// Applies and broadcasts what is before `upper`.
+fn close(view: &ViewShared, merge: &mut Merge, upper: u64, queue: &Queue) {
+    let Some(closed) = queue.last_tick_before(upper) else { return };
+    let mut state = view.state.lock().expect("not poisoned");
+    if state.closed.is_some_and(|known| known >= closed) {
+        return;
+    }
+    let later = merge.pending.split_off(&(closed.0 + 1));
+    for (time, updates) in std::mem::replace(&mut merge.pending, later) {
+        let mut sums: HashMap<Row, i64, foldhash::fast::RandomState> = HashMap::default();
+        for (row, diff) in updates {
+            *sums.entry(row).or_default() += diff;
+        }
+        let mut changes: Vec<(Arc<[u8]>, i64)> =
+            sums.into_iter().filter(|(_, diff)| *diff != 0).map(|(row, diff)| (row.into(), diff)).collect();
+        // Retractions first, so that an upsert by key sees the row go before its successor comes.
+        changes.sort_unstable_by(|a, b| (a.1 > 0, &a.0).cmp(&(b.1 > 0, &b.0)));
+        for (row, diff) in &changes {
+            let count = state.rows.entry(Arc::clone(row)).or_default();
+            *count += diff;
+            if *count == 0 {
+                state.rows.remove(row);
+            }
+        }
+        if changes.is_empty() || view.sender.receiver_count() == 0 {
+            continue;
+        }
+        if let Some(rows) = view.decode(changes.iter().map(|(row, _)| row.as_ref()), changes.len()) {
+            let diffs = Arc::new(changes.iter().map(|(_, diff)| *diff).collect());
+            let _ = view.sender.send(Message::Changes { time: TickTime(time), rows, diffs });
+        }
+    }
+    state.closed = Some(closed);
+    let _ = view.sender.send(Message::Progress(closed));
+    drop(state);
+    view.ready.send_replace(true);
+}

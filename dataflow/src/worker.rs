@@ -1,0 +1,184 @@
+//! A Timely worker: takes commands in one order, feeds the leaves of its views, and never blocks, locks or awaits.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator as _;
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::worker::Worker;
+use watershed_model::Tick;
+use watershed_model::tables::by_name;
+use watershed_operators::{Leaf, Row};
+use watershed_query::Snapshot as _;
+use watershed_query::view::ViewPlan;
+
+use crate::losses::Losses;
+use crate::publish::{Report, ViewId};
+use crate::render::{Feeds, Renderer};
+use crate::scan::Item;
+use crate::store::StoreSnapshot;
+use crate::stored::StoredBatch;
+
+/// Longest sleep without a command; merging and shutdown do not need more.
+const PARK: Duration = Duration::from_secs(1);
+/// Batches with fewer rows go to one worker whole.
+const MIN_SHARED_ROWS: usize = 1024;
+
+/// What the sequencer tells every worker, in one order.
+#[derive(Clone)]
+pub(crate) enum Command {
+    Tick(Arc<Tick>),
+    /// The sequencer adds what is retained.
+    Create { id: ViewId, name: Arc<str>, plan: Arc<ViewPlan>, state: Option<StoreSnapshot> },
+    Drop(ViewId),
+    Stop,
+}
+
+/// A worker's ends of its channels.
+pub(crate) struct Ends {
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) reports: Sender<Report>,
+    pub(crate) losses: Losses,
+}
+
+struct View {
+    leaves: Vec<(Feeds, Leaf<Item>)>,
+    _probe: Handle<u64>,
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
+    let mut views: HashMap<ViewId, View> = HashMap::new();
+    let mut installed = usize::MAX;
+    let mut handed = 0usize;
+    'run: loop {
+        loop {
+            match ends.commands.try_recv() {
+                Ok(Command::Tick(tick)) => {
+                    feed(worker, &views, &tick, &mut handed);
+                    let _ = ends.reports.send(Report::Ack { worker: worker.index(), tick: tick.time.0 });
+                }
+                Ok(Command::Create { id, name, plan, state }) => {
+                    let Some(state) = state else { continue };
+                    views.insert(id, create(worker, ends, id, &name, &plan, &state));
+                }
+                Ok(Command::Drop(id)) => {
+                    if let Some(view) = views.remove(&id) {
+                        view.leaves.iter().for_each(|(_, leaf)| leaf.finish());
+                    }
+                }
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => break 'run,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        worker.step_or_park(Some(PARK));
+        let dataflows = worker.installed_dataflows().len();
+        if dataflows != installed {
+            installed = dataflows;
+            let _ = ends.reports.send(Report::Dataflows { worker: worker.index(), count: dataflows });
+        }
+    }
+    for view in views.values() {
+        view.leaves.iter().for_each(|(_, leaf)| leaf.finish());
+    }
+    while !worker.installed_dataflows().is_empty() {
+        worker.step_or_park(Some(Duration::from_millis(10)));
+    }
+}
+
+/// The rows of a batch that are this worker's.
+fn share(worker: &Worker, batch: &arrow::array::RecordBatch, handed: &mut usize) -> Option<arrow::array::RecordBatch> {
+    let (index, peers, rows) = (worker.index(), worker.peers(), batch.num_rows());
+    *handed += 1;
+    if rows < MIN_SHARED_ROWS || peers == 1 {
+        return (*handed % peers == index).then(|| batch.clone());
+    }
+    let (start, end) = (rows * index / peers, rows * (index + 1) / peers);
+    Some(batch.slice(start, end - start))
+}
+
+fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mut usize) {
+    for (name, batch) in &tick.events {
+        let Some(table) = by_name(name) else { continue };
+        let Some(batch) = share(worker, batch, handed) else { continue };
+        let stored = Rc::new(StoredBatch::new(table, batch));
+        for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
+            if matches!(feeds, Feeds::Events(wanted) if wanted == name) {
+                leaf.push(tick.time.0, Item::Events(Rc::clone(&stored)));
+            }
+        }
+    }
+    for change in tick.states.iter().filter(|_| worker.index() == 0) {
+        let Some(table) = by_name(change.table) else { continue };
+        let stored = Rc::new(StoredBatch::new(table, change.rows.clone()));
+        let diffs = Arc::new(change.diffs.clone());
+        for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
+            if matches!(feeds, Feeds::State(wanted) if *wanted == change.table) {
+                leaf.push(tick.time.0, Item::Changes(Rc::clone(&stored), Arc::clone(&diffs)));
+            }
+        }
+    }
+    for (_, leaf) in views.values().flat_map(|view| &view.leaves) {
+        leaf.end(tick.time.0);
+    }
+}
+
+fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewPlan, state: &StoreSnapshot) -> View {
+    let index = worker.index();
+    let reports = ends.reports.clone();
+    let (leaves, probe) = worker.dataflow_named::<u64, _, _>(name, |scope| {
+        let mut renderer = Renderer::new(scope, name, &ends.losses);
+        let rows = renderer.rows(&plan.root);
+        let (probe, rows) = rows.probe();
+        publish(rows, index, id, reports);
+        (renderer.leaves.leaves, probe)
+    });
+    let time = state.time().0;
+    for (feeds, leaf) in &leaves {
+        match feeds {
+            Feeds::Events(table) => {
+                let mut handed = 0;
+                for batch in state.batches(table) {
+                    let (Some(table), Some(batch)) = (by_name(table), share(worker, &batch, &mut handed)) else { continue };
+                    leaf.push(time, Item::Events(Rc::new(StoredBatch::new(table, batch))));
+                }
+            }
+            Feeds::State(table) if index == 0 => {
+                for batch in state.batches(table) {
+                    let Some(table) = by_name(table) else { continue };
+                    let diffs = Arc::new(vec![1; batch.num_rows()]);
+                    leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, batch)), diffs));
+                }
+            }
+            Feeds::Constant(batch) if index == 0 => leaf.push(time, Item::Constant(batch.clone())),
+            Feeds::State(_) | Feeds::Constant(_) => {}
+        }
+        leaf.end(time);
+    }
+    View { leaves, _probe: probe }
+}
+
+/// Sends a view's updates and its frontier, each time that it moves, to the publisher.
+fn publish(rows: watershed_operators::Rows<'_>, worker: usize, view: ViewId, reports: Sender<Report>) {
+    let _ = rows
+        .inner
+        .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "publish", move |capability, _| {
+            drop(capability);
+            let mut updates: Vec<(Row, u64, i64)> = Vec::new();
+            let mut last = 0u64;
+            move |(input, frontier), _output| {
+                input.for_each(|_, data| updates.append(data));
+                let upper = frontier.frontier().first().copied().unwrap_or(u64::MAX);
+                if upper > last {
+                    last = upper;
+                    let updates = std::mem::take(&mut updates);
+                    let _ = reports.send(Report::Updates { view, worker, upper, updates });
+                }
+            }
+        });
+}
