@@ -13,7 +13,8 @@ enum { NR_READ = 0, NR_WRITE = 1, NR_READV = 19, NR_WRITEV = 20, NR_SENDFILE = 4
 #define ARGUMENT_2(r) ((r)->dx)
 #define ARGUMENT_3(r) ((r)->r10)
 #define SYSCALL_NUMBER(r) ((int)(r)->orig_ax)
-static __always_inline bool is_compat(struct task_struct *task) { return BPF_CORE_READ(task, thread_info.status) & 2; }
+#define COMPAT_FIELD thread_info.status
+#define COMPAT_BIT 2
 #else
 enum { NR_READ = 63, NR_WRITE = 64, NR_READV = 65, NR_WRITEV = 66, NR_SENDFILE = 71, NR_SENDTO = 206, NR_RECVFROM = 207,
        NR_SENDMSG = 211, NR_RECVMSG = 212, NR_SPLICE = 76, NR_RECVMMSG = 243, NR_SENDMMSG = 269, NR_PREADV2 = 286, NR_PWRITEV2 = 287 };
@@ -22,8 +23,12 @@ enum { NR_READ = 63, NR_WRITE = 64, NR_READV = 65, NR_WRITEV = 66, NR_SENDFILE =
 #define ARGUMENT_2(r) ((r)->regs[2])
 #define ARGUMENT_3(r) ((r)->regs[3])
 #define SYSCALL_NUMBER(r) ((r)->syscallno)
-static __always_inline bool is_compat(struct task_struct *task) { return BPF_CORE_READ(task, thread_info.flags) & (1 << 22); }
+#define COMPAT_FIELD thread_info.flags
+#define COMPAT_BIT (1 << 22)
 #endif
+/* A 32-bit task: its registers and vectors are laid out otherwise. The macro is for a task that the verifier knows. */
+#define IS_COMPAT(task) ((task)->COMPAT_FIELD & COMPAT_BIT)
+static __always_inline bool is_compat(struct task_struct *task) { return BPF_CORE_READ(task, COMPAT_FIELD) & COMPAT_BIT; }
 
 static __always_inline void decode(struct source *source, struct pt_regs *registers)
 {

@@ -26,6 +26,8 @@ __noinline int copy_vector(__u64 pointer, __u32 offset, __u32 room)
 __noinline int copy_vectors(__u64 pointer, __u32 count, __u32 length, __u32 limit)
 {
 	__u32 done = 0;
+	if (limit > PAYLOAD_LIMIT - 1)
+		limit = PAYLOAD_LIMIT - 1;
 	__u32 wanted = length < FIRST_VECTOR_LIMIT ? length : FIRST_VECTOR_LIMIT;
 	if (limit > wanted)
 		wanted = length < limit ? length : limit;
@@ -46,22 +48,4 @@ __noinline int copy_vectors(__u64 pointer, __u32 count, __u32 length, __u32 limi
 		done &= PAYLOAD_LIMIT - 1;
 	}
 	return done;
-}
-
-static __always_inline __u32 capture(struct scratch *scratch, struct source *source, __u32 length)
-{
-	__u32 limit = live.capture_bytes;
-	if (limit > PAYLOAD_LIMIT - 1)
-		limit = PAYLOAD_LIMIT - 1;
-	if (source->kind == SOURCE_VECTORS)
-		return copy_vectors(source->pointer, source->count, length, limit);
-	__u64 size = length < limit ? length : limit;
-	if (size > source->count)
-		size = source->count;
-	asm volatile("%0 &= 0xfff" : "+r"(size));
-	if (bpf_probe_read_user(scratch->payload, size, (void *)source->pointer)) {
-		count_loss(LOSS_READ_FAILED, size);
-		return 0;
-	}
-	return size;
 }

@@ -4,18 +4,30 @@
 
 #define BATCH_LIMIT 32
 
-__noinline int deliver_message(__u64 cookie, __u64 pointer, __u32 bytes, __u32 direction)
+static __always_inline int deliver_one(__u64 cookie, __u64 pointer, __u32 bytes, __u32 direction, const enum atomics atomics)
 {
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	if (!connection)
 		return 0;
 	struct source source = { .pointer = pointer, .kind = SOURCE_MESSAGE };
+	struct data_header header = { .cookie = cookie, .length = bytes, .tgid = bpf_get_current_pid_tgid() >> 32, .direction = direction };
 	resolve(&source);
-	deliver(connection, cookie, bpf_get_current_pid_tgid() >> 32, &source, bytes, direction);
+	deliver(connection, &header, &source, atomics);
 	return 0;
 }
 
-static __always_inline void moved(struct task_struct *task, __u32 descriptor, struct source *source, long result)
+/* Functions of their own, proven once and not per message of a batch. */
+__noinline int deliver_message(__u64 cookie, __u64 pointer, __u32 bytes, __u32 direction)
+{
+	return deliver_one(cookie, pointer, bytes, direction, ATOMICS_FETCH);
+}
+
+__noinline int deliver_message_plain(__u64 cookie, __u64 pointer, __u32 bytes, __u32 direction)
+{
+	return deliver_one(cookie, pointer, bytes, direction, ATOMICS_PLAIN);
+}
+
+static __always_inline void moved(struct task_struct *task, __u32 descriptor, struct source *source, long result, const enum atomics atomics)
 {
 	struct sock *sk = socket_of(task, descriptor);
 	if (!sk || !is_ours(sk))
@@ -32,7 +44,8 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 		if (source->direction == RECEIVED && (source->flags & MSG_TRUNC) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
 			source->kind = SOURCE_NONE;
 		resolve(source);
-		deliver(connection, cookie, tgid, source, result, source->direction);
+		struct data_header header = { .cookie = cookie, .length = result, .tgid = tgid, .direction = source->direction };
+		deliver(connection, &header, source, atomics);
 		return;
 	}
 	for (int i = 0; i < BATCH_LIMIT; i++) {
@@ -41,14 +54,16 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 		__u64 entry = source->pointer + i * sizeof(struct user_batch_entry);
 		__u32 bytes = 0;
 		bpf_probe_read_user(&bytes, sizeof(bytes), (void *)(entry + sizeof(struct user_message)));
-		if (bytes)
+		if (bytes && atomics == ATOMICS_FETCH)
 			deliver_message(cookie, entry, bytes, source->direction);
+		else if (bytes)
+			deliver_message_plain(cookie, entry, bytes, source->direction);
 	}
 	if (result > BATCH_LIMIT)
 		count_loss(LOSS_BATCH_UNKNOWN, 0);
 }
 
-static __always_inline int syscall_ended(struct pt_regs *registers, long result)
+static __always_inline int syscall_ended(struct pt_regs *registers, long result, const enum atomics atomics)
 {
 	if (result <= 0)
 		return 0;
@@ -65,11 +80,11 @@ static __always_inline int syscall_ended(struct pt_regs *registers, long result)
 	if (is_compat(task))
 		return 0;
 	source.direction = number == NR_SENDFILE ? SENT : number == NR_SPLICE ? RECEIVED : source.direction;
-	moved(task, source.descriptor, &source, result);
+	moved(task, source.descriptor, &source, result, atomics);
 	if (number == NR_SPLICE) {
 		source.kind = SOURCE_NONE;
 		source.direction = SENT;
-		moved(task, ARGUMENT_2(registers), &source, result);
+		moved(task, ARGUMENT_2(registers), &source, result, atomics);
 	}
 	return 0;
 }

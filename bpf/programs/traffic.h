@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 #pragma once
 
-static __always_inline __u64 advance(__u64 *position, __u64 bytes)
+/* Atomics that return the old value came with 5.12, and older verifiers refuse programs that hold one anywhere. */
+enum atomics { ATOMICS_PLAIN, ATOMICS_FETCH };
+
+static __always_inline __u64 advance(__u64 *position, __u64 bytes, const enum atomics atomics)
 {
-	if (settings.fetch_add)
+	if (atomics == ATOMICS_FETCH)
 		return __sync_fetch_and_add(position, bytes);
 	__u64 old = *(volatile __u64 *)position;
 	__sync_fetch_and_add(position, bytes);
@@ -15,42 +18,82 @@ static __always_inline bool is_muted(struct connection *connection, __u64 cookie
 	__u32 mutes = live.mutes;
 	if (connection->mutes_seen != mutes) {
 		if (bpf_map_lookup_elem(&controls, &cookie))
-			__sync_fetch_and_or(&connection->flags, CONNECTION_MUTED);
+			connection->flags |= CONNECTION_MUTED;
 		connection->mutes_seen = mutes;
 	}
 	return connection->flags & CONNECTION_MUTED;
 }
 
-static __always_inline void deliver(struct connection *connection, __u64 cookie, __u32 tgid, struct source *source, __u32 bytes, __u32 direction)
+/* Room in the ring for a header and `size` bytes, rounded up: the verifier wants constant sizes. */
+static __always_inline struct data_header *reserve(__u64 size)
 {
-	direction &= 1;
-	__u64 position = advance(&connection->bytes[direction], bytes);
-	__sync_fetch_and_add(&connection->calls[direction], 1);
-	if (source->kind == SOURCE_NONE)
-		__sync_fetch_and_add(&connection->unseen[direction], bytes);
-	__u64 now = bpf_ktime_get_ns();
-	connection->last_ns = now;
-	if (is_muted(connection, cookie)) {
-		__sync_fetch_and_add(&connection->muted[direction], bytes);
-		return;
+#define CLASS(room) if (size <= room) return bpf_ringbuf_reserve(&data, sizeof(struct data_header) + room, 0)
+	CLASS(0);
+	CLASS(64);
+	CLASS(128);
+	CLASS(256);
+	CLASS(512);
+	CLASS(1024);
+	CLASS(2048);
+#undef CLASS
+	return bpf_ringbuf_reserve(&data, sizeof(struct data_header) + PAYLOAD_LIMIT, 0);
+}
+
+/* One buffer goes from user memory to the ring directly; false if the ring is full. */
+static __always_inline bool send_single(struct data_header *header, struct source *source)
+{
+	__u64 size = source->kind == SOURCE_NONE ? 0 : header->length;
+	__u64 limit = live.capture_bytes;
+	if (size > limit)
+		size = limit;
+	if (size > source->count)
+		size = source->count;
+	if (size > PAYLOAD_LIMIT - 1)
+		size = PAYLOAD_LIMIT - 1;
+	struct data_header *record = reserve(size);
+	if (!record)
+		return false;
+	*record = *header;
+	if (size && bpf_probe_read_user(record + 1, size, (void *)source->pointer)) {
+		count_loss(LOSS_READ_FAILED, size);
+		size = 0;
 	}
+	record->captured = size;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* Several buffers are put together first, since their places in a record would not be constant. */
+static __always_inline bool send_vectors(struct data_header *header, struct source *source)
+{
 	__u32 zero = 0;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	if (!scratch)
-		return;
-	struct data_header *header = &scratch->header;
-	header->time_ns = now;
-	header->cookie = cookie;
-	header->position = position;
-	header->length = bytes;
-	header->tgid = tgid;
-	header->direction = direction;
-	header->unseen = source->kind == SOURCE_NONE;
-	header->pad = 0;
-	__u64 captured = source->kind == SOURCE_NONE ? 0 : capture(scratch, source, bytes);
+		return false;
+	__u64 captured = copy_vectors(source->pointer, source->count, header->length, live.capture_bytes);
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
 	header->captured = captured;
-	if (bpf_ringbuf_output(&data, scratch, sizeof(*header) + captured, BPF_RB_NO_WAKEUP)) {
+	scratch->header = *header;
+	return !bpf_ringbuf_output(&data, scratch, sizeof(*header) + captured, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void deliver(struct connection *connection, struct data_header *header, struct source *source, const enum atomics atomics)
+{
+	__u32 direction = header->direction & 1;
+	__u64 bytes = header->length;
+	header->position = advance(&connection->bytes[direction], bytes, atomics);
+	header->time_ns = bpf_ktime_get_ns();
+	header->unseen = source->kind == SOURCE_NONE;
+	__sync_fetch_and_add(&connection->calls[direction], 1);
+	if (source->kind == SOURCE_NONE)
+		__sync_fetch_and_add(&connection->unseen[direction], bytes);
+	connection->last_ns = header->time_ns;
+	if (is_muted(connection, header->cookie)) {
+		__sync_fetch_and_add(&connection->muted[direction], bytes);
+		return;
+	}
+	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
+	if (!sent) {
 		__sync_fetch_and_add(&connection->lost[direction], bytes);
 		count_loss(LOSS_DATA_RING_FULL, bytes);
 	}
@@ -87,7 +130,7 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 	struct task_struct *task = bpf_get_current_task_btf();
 	/* A receive with MSG_TRUNC discards what it counts on TCP. */
 	bool discards = direction == RECEIVED && (flags & MSG_TRUNC) && protocol == IPPROTO_TCP;
-	if (!discards && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) && !is_compat(task)) {
+	if (!discards && !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) && !IS_COMPAT(task)) {
 		decode(&source, (struct pt_regs *)bpf_task_pt_regs(task));
 		/* io_uring completes transfers inside unrelated syscalls, so there the descriptor must be this socket's. */
 		if (source.direction != direction || (task->io_uring && socket_of(task, source.descriptor) != sk))
@@ -100,6 +143,7 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 		}
 		resolve(&source);
 	}
-	deliver(connection, cookie, tgid, &source, bytes, direction);
+	struct data_header header = { .cookie = cookie, .length = bytes, .tgid = tgid, .direction = direction };
+	deliver(connection, &header, &source, ATOMICS_FETCH);
 	return 0;
 }

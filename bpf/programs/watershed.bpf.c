@@ -46,7 +46,13 @@ int BPF_PROG(socket_received, struct sock *sk, int bytes, int flags)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_exit, struct pt_regs *registers, long result)
 {
-	return syscall_ended(registers, result);
+	return syscall_ended(registers, result, ATOMICS_FETCH);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(syscall_exit_plain, struct pt_regs *registers, long result)
+{
+	return syscall_ended(registers, result, ATOMICS_PLAIN);
 }
 
 SEC("tp_btf/inet_sock_set_state")

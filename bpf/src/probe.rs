@@ -108,10 +108,11 @@ struct Hook {
     lost: &'static str,
 }
 
-const HOOKS: [Hook; 9] = [
+const HOOKS: [Hook; 10] = [
     Hook { program: "socket_sent", name: "sock_send_length", lost: "sent bytes" },
     Hook { program: "socket_received", name: "sock_recv_length", lost: "received bytes" },
     Hook { program: "syscall_exit", name: "sys_exit", lost: "sent and received bytes" },
+    Hook { program: "syscall_exit_plain", name: "sys_exit", lost: "sent and received bytes" },
     Hook {
         program: "socket_state",
         name: "inet_sock_set_state",
@@ -246,19 +247,19 @@ impl Probe {
         let btf = Btf::from_vmlinux()
             .map_err(|_| Error::Unsupported("no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)".into()))?;
         let lengths = !config.force_syscall_hooks && has_tracepoint(Some(&btf), "sock_send_length");
-        let modern = u8::from(kernel_version() >= (5, 12));
+        let modern = kernel_version() >= (5, 12);
         let targets = targets(&config.scopes)?;
         let settings = Settings {
             self_tgid: std::process::id(),
             scope: targets.flags,
-            fetch_add: modern,
-            cookie_helper: modern,
+            cookie_helper: u8::from(modern),
             syscall_hooks: u8::from(!lengths),
-            pad: [0; 5],
+            pad: [0; 6],
         };
         let unused = |program: &str| match program {
             "socket_sent" | "socket_received" => !lengths,
-            "syscall_exit" => lengths,
+            "syscall_exit" => lengths || !modern,
+            "syscall_exit_plain" => lengths || modern,
             _ => false,
         };
         let wanted = |program: &str| {

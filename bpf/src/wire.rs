@@ -217,10 +217,9 @@ pub(crate) struct ProcessRecord {
 pub(crate) struct Settings {
     pub(crate) self_tgid: u32,
     pub(crate) scope: u32,
-    pub(crate) fetch_add: u8,
     pub(crate) cookie_helper: u8,
     pub(crate) syscall_hooks: u8,
-    pub(crate) pad: [u8; 5],
+    pub(crate) pad: [u8; 6],
 }
 
 #[repr(C)]

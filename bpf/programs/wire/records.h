@@ -70,9 +70,8 @@ enum process_flags { PROCESS_IN = 1, PROCESS_INHERITS = 2, PROCESS_BY_CGROUP = 4
 struct settings {
 	__u32 self_tgid;
 	__u32 scope;
-	__u8 fetch_add; /* atomics that return the old value: 5.12 and later */
 	__u8 cookie_helper; /* bpf_get_socket_cookie in tracing programs: 5.12 and later */
 	__u8 syscall_hooks;
-	__u8 pad[5];
+	__u8 pad[6];
 };
 struct live { __u32 capture_bytes, mutes; };
