@@ -99,13 +99,13 @@ fn start_ingest(settings: &Settings, node: &str, input: Input) -> Outcome<Ingest
         Some((_, path)) => {
             let pace = if settings.pace_is_fast() { Pace::AsFast } else { Pace::Recorded };
             let output: Box<dyn FnMut(Tick) + Send> = Box::new(move |tick| {
-                let _ = input.push_wait(tick);
+                input.push_wait(tick);
             });
             (SourceSpec::Recording { path: PathBuf::from(path), pace }, output)
         }
         None => {
             let output: Box<dyn FnMut(Tick) + Send> = Box::new(move |tick| {
-                let _ = input.push(tick);
+                input.push(tick);
             });
             (SourceSpec::Kernel(kernel(settings)), output)
         }
@@ -114,7 +114,6 @@ fn start_ingest(settings: &Settings, node: &str, input: Input) -> Outcome<Ingest
         asid: settings.asid(),
         host: node.to_owned(),
         capture_bodies: settings.capture_bodies() as usize,
-        ..watershed_ingest::Config::default()
     };
     Ingest::start(spec, config, output).map_err(|error| failure_of_ingest(&error))
 }
@@ -128,7 +127,7 @@ pub(crate) fn kernel(settings: &Settings) -> watershed_bpf::Config {
 /// A source that does not start.
 pub(crate) fn failure_of_ingest(error: &watershed_ingest::Error) -> Failure {
     match error {
-        watershed_ingest::Error::Probe(error) => failure_of_probe(error),
+        watershed_ingest::Error::Kernel(error) => failure_of_probe(error),
         other => Failure::failed(other),
     }
 }

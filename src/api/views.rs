@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
-use watershed_model::{Kind, Table, tables};
+use watershed_model::{Kind, Table, TickTime, tables};
 use watershed_proto::v1;
 
 use super::Server;
@@ -127,11 +127,15 @@ pub(super) fn tables_of(server: &Server) -> Vec<v1::Table> {
             columns: table.columns.iter().map(column_of).collect(),
             rows: status.map_or(0, |status| status.rows as u64),
             bytes: status.map_or(0, |status| status.bytes as u64),
-            first_time_ns: status.map_or(0, |status| status.first_time),
-            last_time_ns: status.map_or(0, |status| status.last_time),
+            first_time_ns: time_of(status.and_then(|status| status.first_time)),
+            last_time_ns: time_of(status.and_then(|status| status.last_time)),
         }
     };
     tables::ALL.iter().map(table).collect()
+}
+
+fn time_of(tick: Option<TickTime>) -> i64 {
+    tick.map_or(0, TickTime::as_nanoseconds)
 }
 
 fn column_of(column: &watershed_model::Column) -> v1::TableColumn {

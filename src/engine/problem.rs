@@ -89,7 +89,7 @@ impl From<ScriptError> for ScriptProblem {
             line: error.line as u32,
             column: error.column as u32,
             message: error.message,
-            hint: error.hint.to_string(),
+            hint: String::new(),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Engine {
             return Err(Problem::Protected(format!("`{name}` is a bundled view, which is always on")));
         }
         self.views().remove(name);
-        let _ = self.catalog.drop_view(name);
+        self.catalog.drop_view(name);
         self.unbuild(name).await;
         if let Some(directory) = &self.state {
             state::remove(directory, name).map_err(|error| Problem::Failed(error.to_string()))?;
@@ -101,7 +101,7 @@ impl Engine {
         }
         // The old definition is out of sight, so a script that reads itself is found out.
         if before.is_some() {
-            let _ = self.catalog.drop_view(name);
+            self.catalog.drop_view(name);
         }
         let (view, plan) = match self.plan(name, text, origin, bundled) {
             Ok(planned) => planned,
