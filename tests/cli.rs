@@ -21,7 +21,9 @@ fn failed(output: &Output, code: i32) -> String {
 #[test]
 fn no_server_is_exit_code_4_in_one_line() {
     // Port 1 needs privileges to listen on, and nobody does.
-    for command in [&["query", "-s", "SELECT 1"][..], &["subscribe", "service_map"], &["view", "list"], &["table", "list"]] {
+    for command in
+        [&["query", "-s", "SELECT 1"][..], &["subscribe", "service_map"], &["view", "list"], &["table", "list"]]
+    {
         let text = failed(&watershed(command, &[("WATERSHED_SERVER", "127.0.0.1:1")]), 4);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("watershed run"), "{text}");
@@ -90,7 +92,8 @@ fn pxl_files_are_told_to_be_unsupported() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["run", "query", "subscribe", "view", "script", "table", "record", "doctor", "config", "completion"] {
+    for command in ["run", "query", "subscribe", "view", "script", "table", "record", "doctor", "config", "completion"]
+    {
         let output = watershed(&[command, "--help"], &[]);
         assert_eq!(output.status.code(), Some(0));
         let text = String::from_utf8(output.stdout).unwrap();
