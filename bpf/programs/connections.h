@@ -24,6 +24,12 @@ static __always_inline void describe(struct connection *connection, struct sock 
 	}
 }
 
+static __always_inline __u64 current_start(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
 static __always_inline bool report(__u32 kind, struct connection *connection)
 {
 	struct connection_record *record = bpf_ringbuf_reserve(&lifecycle, sizeof(*record), 0);
@@ -39,11 +45,36 @@ static __always_inline bool report(__u32 kind, struct connection *connection)
 	return true;
 }
 
+/* The sequence number of the first byte that will have been counted; `received` bytes were read by the present call. */
+static __always_inline __u32 first_sequence(struct sock *sk, bool seen_opening, __u32 received)
+{
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
+	if (seen_opening)
+		return BPF_CORE_READ(tcp, rcv_nxt) - (__u32)BPF_CORE_READ(tcp, bytes_received);
+	return BPF_CORE_READ(tcp, copied_seq) - received;
+}
+
+/* Bytes that left a TCP socket's receive queue by ways without a hook (splice, zero-copy). Exact at the socket's end, up
+ * to 3 GiB; before it, another thread's read may be under way. */
+static __always_inline __u32 received_unseen(struct sock *sk, struct connection *connection)
+{
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
+	if (connection->transport != IPPROTO_TCP || BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops))
+		return 0; /* kTLS reads fewer bytes than the records take */
+	__u32 read = BPF_CORE_READ(tcp, copied_seq);
+	/* A FIN takes a sequence number, once the process has read the end of the stream. */
+	bool ended = (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1 << SOCK_DONE)) && read == BPF_CORE_READ(tcp, rcv_nxt);
+	__u32 missing = read - connection->received_base - ended - (__u32)connection->bytes[RECEIVED];
+	return missing < 0xc0000000 ? missing : 0;
+}
+
 /* Makes a connection known; `opening` is NULL for one that was not seen opening.
  * A function of its own: old verifiers add up the stacks of a chain of calls, and the entry takes a third of it. */
-static __noinline struct connection *admit(struct sock *sk, __u64 cookie, __u32 tgid, __u64 start, struct pending_open *opening)
+static __noinline struct connection *admit(struct sock *sk, __u64 cookie, __u32 tgid, struct pending_open *opening, __u32 received)
 {
-	struct connection fresh = { .cookie = cookie, .tgid = tgid, .start_boottime_ns = start };
+	struct connection fresh = { .cookie = cookie, .tgid = tgid };
+	/* A client's opener is its owner; for all others the current process is. */
+	fresh.start_boottime_ns = opening && opening->tgid == tgid ? opening->start_boottime_ns : current_start();
 	fresh.opened_ns = bpf_ktime_get_ns();
 	fresh.last_ns = fresh.opened_ns;
 	fresh.role = ROLE_UNKNOWN;
@@ -54,6 +85,8 @@ static __noinline struct connection *admit(struct sock *sk, __u64 cookie, __u32 
 	} else if (fresh.transport == IPPROTO_TCP) {
 		fresh.flags = CONNECTION_OLDER;
 	}
+	if (fresh.transport == IPPROTO_TCP)
+		fresh.received_base = first_sequence(sk, opening, received);
 	if (bpf_map_update_elem(&connections, &cookie, &fresh, BPF_NOEXIST) == 0) {
 		report(RECORD_OPEN, &fresh);
 		bpf_map_delete_elem(&pending, &cookie);
@@ -61,18 +94,12 @@ static __noinline struct connection *admit(struct sock *sk, __u64 cookie, __u32 
 	return bpf_map_lookup_elem(&connections, &cookie);
 }
 
-static __always_inline __u64 current_start(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(task, group_leader, start_boottime);
-}
-
 /* The current process touches a socket that has no entry: admits it if it is in scope. */
-static __always_inline struct connection *meet(struct sock *sk, __u64 cookie, __u32 tgid, __u64 bytes)
+static __always_inline struct connection *meet(struct sock *sk, __u64 cookie, __u32 tgid, __u64 bytes, __u32 direction)
 {
 	if (!socket_in_scope(sk) && !process_in_scope(tgid))
 		return NULL;
-	struct connection *connection = admit(sk, cookie, tgid, current_start(), bpf_map_lookup_elem(&pending, &cookie));
+	struct connection *connection = admit(sk, cookie, tgid, bpf_map_lookup_elem(&pending, &cookie), direction == RECEIVED ? bytes : 0);
 	if (!connection)
 		count_loss(LOSS_CONNECTIONS_FULL, bytes);
 	return connection;

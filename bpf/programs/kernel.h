@@ -47,10 +47,13 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
+	unsigned long skc_flags;
 };
 struct file;
 struct socket { struct file *file; struct sock *sk; };
 struct sock { struct sock_common __sk_common; __u16 sk_protocol; struct socket *sk_socket; };
+struct inet_connection_sock { const void *icsk_ulp_ops; };
+struct tcp_sock { struct inet_connection_sock inet_conn; __u32 copied_seq, rcv_nxt; __u64 bytes_received; };
 struct inode { unsigned short i_mode; };
 struct file { struct inode *f_inode; void *private_data; };
 struct fdtable { unsigned int max_fds; struct file **fd; };
@@ -94,6 +97,7 @@ struct user_batch_entry { struct user_message message; __u32 length, pad; };
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_UDP = 17 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_LAST_ACK = 9 };
+enum { SOCK_DONE = 1 }; /* bit of skc_flags: the peer's FIN has arrived */
 enum { MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, SIGNAL_GROUP_EXIT = 4 };

@@ -2,7 +2,7 @@
 /* The way of kernels without the socket-length tracepoints: every syscall's exit, the socket found by its descriptor. */
 #pragma once
 
-#define BATCH_LIMIT 32
+#define BATCH_LIMIT 1024 /* the kernel's own */
 
 static __always_inline int deliver_one(__u64 cookie, __u64 pointer, __u32 bytes, __u32 direction, const enum atomics atomics)
 {
@@ -36,7 +36,7 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 	__u64 cookie = read_cookie(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	if (!connection) {
-		connection = meet(sk, cookie, tgid, result);
+		connection = meet(sk, cookie, tgid, result, source->direction);
 		if (!connection)
 			return;
 	}
@@ -59,8 +59,6 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 		else if (bytes)
 			deliver_message_plain(cookie, entry, bytes, source->direction);
 	}
-	if (result > BATCH_LIMIT)
-		count_loss(LOSS_BATCH_UNKNOWN, 0);
 }
 
 static __always_inline int syscall_ended(struct pt_regs *registers, long result, const enum atomics atomics)

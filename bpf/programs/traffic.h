@@ -122,7 +122,7 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 	__u64 cookie = bpf_get_socket_cookie(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	if (!connection) {
-		connection = meet(sk, cookie, tgid, bytes);
+		connection = meet(sk, cookie, tgid, bytes, direction);
 		if (!connection)
 			return 0;
 	}

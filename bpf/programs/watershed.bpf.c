@@ -84,7 +84,7 @@ int BPF_PROG(socket_state, struct sock *sk, int old, int state)
 		/* The process was running when it connected, so its verdict is cached or is asked by its first transfer. */
 		__u32 *known = bpf_map_lookup_elem(&processes, &owner);
 		if (socket_in_scope(sk) || (known && (*known & PROCESS_IN))) {
-			if (!admit(sk, cookie, owner, opening->start_boottime_ns, opening))
+			if (!admit(sk, cookie, owner, opening, 0))
 				count_loss(LOSS_CONNECTIONS_FULL, 0);
 		}
 		return 0;
@@ -92,7 +92,7 @@ int BPF_PROG(socket_state, struct sock *sk, int old, int state)
 	if ((state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK) && tgid != settings.self_tgid) {
 		__u64 cookie = LATE_COOKIE(sk);
 		if (!bpf_map_lookup_elem(&connections, &cookie))
-			meet(sk, cookie, tgid, 0);
+			meet(sk, cookie, tgid, 0, SENT);
 	}
 	return 0;
 }
@@ -104,6 +104,13 @@ int BPF_PROG(socket_destroyed, struct sock *sk)
 	__u64 cookie = LATE_COOKIE(sk);
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
 	if (connection) {
+		__u32 unseen = received_unseen(sk, connection);
+		if (unseen) {
+			struct source source = {};
+			struct data_header header = { .cookie = cookie, .length = unseen, .tgid = connection->tgid, .direction = RECEIVED };
+			/* Nobody else counts on a socket that ends. */
+			deliver(connection, &header, &source, ATOMICS_PLAIN);
+		}
 		connection->flags |= CONNECTION_CLOSED;
 		connection->last_ns = bpf_ktime_get_ns();
 		if (report(RECORD_CLOSE, connection))

@@ -175,6 +175,8 @@ pub(crate) struct RawConnection {
     pub(crate) family: u16,
     pub(crate) transport: u8,
     pub(crate) role: u8,
+    pub(crate) received_base: u32,
+    pub(crate) pad: u32,
 }
 
 #[repr(C)]
@@ -237,7 +239,7 @@ pub(crate) struct CgroupKey {
     pub(crate) pad: u32,
 }
 
-plain!(RawConnection: 168, DataHeader: 40, ConnectionRecord: 184, ProcessRecord: 48, Settings: 16, LossCount: 16, CgroupKey: 16);
+plain!(RawConnection: 176, DataHeader: 40, ConnectionRecord: 192, ProcessRecord: 48, Settings: 16, LossCount: 16, CgroupKey: 16);
 
 impl RawConnection {
     pub(crate) fn connection(&self) -> Connection {

@@ -29,8 +29,10 @@ struct connection {
 	__u8 local[16], remote[16];
 	__u16 local_port, remote_port, family;
 	__u8 transport, role;
+	__u32 received_base; /* TCP: the sequence number of received byte 0 */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct connection) == 168, "wire size");
+_Static_assert(sizeof(struct connection) == 176, "wire size");
 
 struct data_header {
 	__u64 time_ns;
@@ -50,7 +52,7 @@ struct connection_record {
 	__u64 time_ns;
 	struct connection connection;
 };
-_Static_assert(sizeof(struct connection_record) == 184, "wire size");
+_Static_assert(sizeof(struct connection_record) == 192, "wire size");
 
 struct process_record {
 	__u32 kind, tgid, parent_tgid;
