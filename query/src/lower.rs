@@ -1,17 +1,23 @@
-//! Plans to views: the part of a plan that can be kept up, or a refusal that says why not.
-//! Covers filter, projection and group-by over one state table, and keyless aggregates over one event table.
+//! The shared plan to a view's plan, or a refusal that says why it cannot be kept up and what would mend that.
+
+mod aggregate;
+mod shape;
 
 use std::sync::Arc;
 
-use datafusion::common::DFSchema;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::{DFSchema, JoinType};
 use datafusion::execution::context::ExecutionProps;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, FetchType, LogicalPlan, SkipType};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
-use watershed_model::{Kind, tables};
+use watershed_model::Kind;
 
-use crate::execute::known_name;
+use crate::execute::columns_of;
+use crate::prepare::{has_now, prepare};
 use crate::script::{Catalog, ScriptTable};
-use crate::view::{Aggregate, EventScan, Function, Map, Node, Operator, Reduce, StateScan, ViewPlan};
+use crate::view::{EventScan, Join, Map, Node, Operator, SortKey, StateScan, TopK, ViewPlan, Window};
+use crate::window;
 
 /// Why a script cannot be a view.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,79 +34,195 @@ fn refuse(reason: impl Into<String>) -> Refusal {
 }
 
 /// The view that keeps the table's plan up.
+///
+/// # Errors
+/// A [`Refusal`] for what cannot be kept up incrementally in bounded memory.
 pub fn lower(catalog: &Catalog, table: &ScriptTable) -> Result<ViewPlan, Refusal> {
-    let state = catalog.context.state();
-    let typed = state
-        .analyzer()
-        .execute_and_check(table.plan.clone(), state.config_options(), |_, _| {})
-        .map_err(|error| refuse(error.strip_backtrace()))?;
-    Ok(ViewPlan { root: node(&typed, false)?, key: None })
+    let plan = prepare(catalog, &table.plan).map_err(|error| refuse(error.strip_backtrace()))?;
+    let mut root = node(&plan, Above::Rows)?;
+    // The optimiser may know better which columns can be NULL; names and order are the script's.
+    root.schema = Arc::clone(&table.schema);
+    Ok(ViewPlan { key: shape::key_of(&root), root })
 }
 
-fn node(plan: &LogicalPlan, reduced: bool) -> Result<Node, Refusal> {
-    let schema = Arc::new(plan.schema().as_arrow().clone());
+/// What becomes of a node's rows, which decides whether they must be bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Above {
+    /// They are kept, one by one or by a key that can have any number of values.
+    Rows,
+    /// They are summed up in a bounded number of groups.
+    BoundedGroups,
+}
+
+fn node(plan: &LogicalPlan, above: Above) -> Result<Node, Refusal> {
+    let schema = schema_of(plan);
     let operator = match plan {
-        LogicalPlan::SubqueryAlias(alias) => return node(&alias.input, reduced),
-        LogicalPlan::TableScan(scan) => {
-            let table = tables::by_name(&known_name(&scan.table_name)).ok_or_else(|| refuse("unknown table"))?;
-            let columns: Vec<usize> = (0..table.columns.len()).collect();
-            match table.kind {
-                Kind::State => Operator::State(StateScan { table: table.name, columns }),
-                Kind::Event if reduced => {
-                    let project = columns_of(plan.schema())?;
-                    let map = Map { filter: None, project };
-                    Operator::Events(EventScan { table: table.name, columns, map, window: None })
-                }
-                Kind::Event => {
-                    return Err(Refusal {
-                        reason: format!("rows of {} would be kept for ever", table.name),
-                        hint: "bound it with WHERE time_ > now() - INTERVAL '5 minutes'".into(),
-                    });
-                }
-            }
+        LogicalPlan::SubqueryAlias(alias) => return Ok(Node { schema, ..node(&alias.input, above)? }),
+        LogicalPlan::TableScan(_) | LogicalPlan::Filter(_) | LogicalPlan::Projection(_) => {
+            return rows(plan, above).map(|operator| Node { operator, schema });
         }
-        LogicalPlan::Filter(filter) => {
-            let schema = filter.input.schema();
-            let map = Map { filter: Some(physical(&filter.predicate, schema)?), project: columns_of(schema)? };
-            Operator::Map { input: Box::new(node(&filter.input, reduced)?), map }
+        LogicalPlan::Aggregate(group) => aggregate::lower(group)?,
+        LogicalPlan::Distinct(_) => return Err(refuse("DISTINCT ON cannot be kept up")),
+        LogicalPlan::Join(join) => self::join(join)?,
+        LogicalPlan::Union(union) => {
+            let inputs = union.inputs.iter().map(|input| node(input, above)).collect::<Result<_, _>>()?;
+            Operator::Union(inputs)
         }
-        LogicalPlan::Projection(projection) => {
-            let map = Map { filter: None, project: all(&projection.expr, projection.input.schema())? };
-            Operator::Map { input: Box::new(node(&projection.input, reduced)?), map }
+        LogicalPlan::Sort(sort) => match sort.fetch {
+            // Without a limit, the order is presentation; a view is a set of rows.
+            None => return node(&sort.input, above),
+            Some(fetch) => top(&sort.input, &sort.expr, 0, fetch)?,
+        },
+        LogicalPlan::Limit(limit) => limited(limit, above)?,
+        LogicalPlan::EmptyRelation(empty) => {
+            let count = usize::from(empty.produce_one_row);
+            Operator::Constant(rows_without_columns(&schema, count)?)
         }
-        LogicalPlan::Aggregate(group) => {
-            let input = group.input.schema();
-            let keys = all(&group.group_expr, input)?;
-            let types = group.schema.fields().iter().skip(keys.len()).map(|field| field.data_type().clone());
-            let calls = group.aggr_expr.iter().zip(types);
-            let aggregates = calls.map(|(call, data_type)| {
-                let Expr::AggregateFunction(call) = call.clone().unalias() else {
-                    return Err(refuse("an aggregate that is no call"));
-                };
-                let function = match call.func.name() {
-                    "count" => Function::Count,
-                    "sum" if data_type == arrow::datatypes::DataType::Int64 => Function::Sum,
-                    "min" => Function::Min,
-                    "max" => Function::Max,
-                    other => return Err(refuse(format!("{other} cannot be kept up"))),
-                };
-                if call.params.distinct || !call.params.order_by.is_empty() {
-                    return Err(refuse("DISTINCT or ORDER BY in an aggregate cannot be kept up"));
-                }
-                let filter = call.params.filter.as_deref().map(|f| physical(f, input)).transpose()?;
-                let arguments = all(&call.params.args, input)?;
-                Ok(Aggregate { function, arguments, filter, data_type })
-            });
-            let aggregates = aggregates.collect::<Result<Vec<_>, _>>()?;
-            let below = node(&group.input, keys.is_empty())?;
-            Operator::Reduce { input: Box::new(below), reduce: Reduce { keys, aggregates } }
-        }
+        LogicalPlan::Values(values) => constant(values, &schema)?,
+        LogicalPlan::Window(_) => return Err(refuse("a window function (OVER) cannot be kept up")),
         other => return Err(refuse(format!("{} cannot be kept up", other.display()))),
     };
     Ok(Node { operator, schema })
 }
 
-fn columns_of(schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalExpr>>, Refusal> {
+/// A scan with what is filtered and projected right above it, so that this is done on the table's batches.
+fn rows(plan: &LogicalPlan, above: Above) -> Result<Operator, Refusal> {
+    if let LogicalPlan::Projection(projection) = plan {
+        let project = all(&projection.expr, projection.input.schema())?;
+        return Ok(match node(&projection.input, above)?.operator {
+            Operator::Events(mut scan) if shape::is_identity(&scan.map.project) => {
+                scan.map.project = project;
+                Operator::Events(scan)
+            }
+            operator => {
+                let input = Node { operator, schema: schema_of(&projection.input) };
+                Operator::Map { input: Box::new(input), map: Map { filter: None, project } }
+            }
+        });
+    }
+    if let LogicalPlan::Filter(filter) = plan {
+        if let Some((scan, table)) = window::event_scan(&filter.input) {
+            let (window, rest) = window::split(&filter.predicate);
+            let columns = columns_of(scan, table);
+            bounded(window, above, table.name)?;
+            let filter = rest.map(|rest| physical(&rest, filter.input.schema())).transpose()?;
+            let map = Map { filter, project: columns_as_they_are(plan.schema())? };
+            return Ok(Operator::Events(EventScan { table: table.name, columns, map, window }));
+        }
+        let input = Box::new(node(&filter.input, above)?);
+        let predicate = physical(&filter.predicate, filter.input.schema())?;
+        let project = columns_as_they_are(filter.input.schema())?;
+        return Ok(Operator::Map { input, map: Map { filter: Some(predicate), project } });
+    }
+    let LogicalPlan::TableScan(scan) = plan else { return Err(refuse(format!("{} is no scan", plan.display()))) };
+    let table = window::table_of(scan).ok_or_else(|| refuse(format!("{} is no table", scan.table_name)))?;
+    let columns = columns_of(scan, table);
+    match table.kind {
+        Kind::State => Ok(Operator::State(StateScan { table: table.name, columns })),
+        Kind::Event => {
+            bounded(None, above, table.name)?;
+            let map = Map { filter: None, project: columns_as_they_are(plan.schema())? };
+            Ok(Operator::Events(EventScan { table: table.name, columns, map, window: None }))
+        }
+    }
+}
+
+/// Rows of an event table must leave again, or be summed up in a bounded number of groups.
+fn bounded(window: Option<Window>, above: Above, table: &str) -> Result<(), Refusal> {
+    if above == Above::BoundedGroups || window.is_some_and(|window| window.age_ns.is_some()) {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: format!("the view would keep every row of {table} for ever"),
+        hint: format!("bound it with a predicate on {table}: WHERE time_ > now() - INTERVAL '5 minutes'"),
+    })
+}
+
+fn join(join: &datafusion::logical_expr::Join) -> Result<Operator, Refusal> {
+    let kind = join.join_type;
+    if matches!(kind, JoinType::LeftMark | JoinType::RightMark) || join.null_aware {
+        return Err(refuse("NOT IN and EXISTS within a larger condition cannot be kept up"));
+    }
+    if join.filter.is_some() && kind != JoinType::Inner {
+        return Err(refuse("a join that is not inner can have only equalities in its condition"));
+    }
+    let (left, right) = (join.left.schema(), join.right.schema());
+    let (left_keys, right_keys) = join
+        .on
+        .iter()
+        .map(|(on_left, on_right)| Ok((physical(on_left, left)?, physical(on_right, right)?)))
+        .collect::<Result<(Vec<_>, Vec<_>), Refusal>>()?;
+    let both = left.join(right).map_err(|error| refuse(error.strip_backtrace()))?;
+    let filter = join.filter.as_ref().map(|filter| physical(filter, &both)).transpose()?;
+    Ok(Operator::Join {
+        left: Box::new(node(&join.left, Above::Rows)?),
+        right: Box::new(node(&join.right, Above::Rows)?),
+        join: Join { kind, left_keys, right_keys, filter },
+    })
+}
+
+fn limited(limit: &datafusion::logical_expr::Limit, above: Above) -> Result<Operator, Refusal> {
+    let unknown = || refuse("LIMIT and OFFSET must be numbers");
+    let SkipType::Literal(skip) = limit.get_skip_type().map_err(|_| unknown())? else { return Err(unknown()) };
+    let FetchType::Literal(fetch) = limit.get_fetch_type().map_err(|_| unknown())? else { return Err(unknown()) };
+    let Some(fetch) = fetch else {
+        return match skip {
+            0 => node(&limit.input, above).map(|node| node.operator),
+            _ => Err(refuse("OFFSET without LIMIT cannot be kept up")),
+        };
+    };
+    match limit.input.as_ref() {
+        LogicalPlan::Sort(sort) => top(&sort.input, &sort.expr, skip, fetch),
+        other => top(other, &[], skip, fetch),
+    }
+}
+
+fn top(
+    input: &LogicalPlan,
+    order: &[datafusion::logical_expr::SortExpr],
+    skip: usize,
+    fetch: usize,
+) -> Result<Operator, Refusal> {
+    let key = |sort: &datafusion::logical_expr::SortExpr| {
+        Ok(SortKey {
+            expression: physical(&sort.expr, input.schema())?,
+            descending: !sort.asc,
+            nulls_first: sort.nulls_first,
+        })
+    };
+    let order = order.iter().map(key).collect::<Result<_, Refusal>>()?;
+    Ok(Operator::TopK { input: Box::new(node(input, Above::Rows)?), top: TopK { order, skip, fetch } })
+}
+
+fn constant(values: &datafusion::logical_expr::Values, schema: &SchemaRef) -> Result<Operator, Refusal> {
+    let nothing = DFSchema::empty();
+    let row = rows_without_columns(&Arc::new(Schema::empty()), 1)?;
+    let mut batches = Vec::with_capacity(values.values.len());
+    for expressions in &values.values {
+        let columns = all(expressions, &nothing)?
+            .iter()
+            .map(|expression| expression.evaluate(&row).and_then(|value| value.into_array(1)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| refuse(error.strip_backtrace()))?;
+        batches.push(RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| refuse(error.to_string()))?);
+    }
+    let batch = arrow::compute::concat_batches(schema, &batches).map_err(|error| refuse(error.to_string()))?;
+    Ok(Operator::Constant(batch))
+}
+
+fn rows_without_columns(schema: &SchemaRef, count: usize) -> Result<RecordBatch, Refusal> {
+    if count == 0 || !schema.fields().is_empty() {
+        return Ok(RecordBatch::new_empty(Arc::clone(schema)));
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options).map_err(|e| refuse(e.to_string()))
+}
+
+fn schema_of(plan: &LogicalPlan) -> SchemaRef {
+    Arc::new(plan.schema().as_arrow().clone())
+}
+
+fn columns_as_they_are(schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalExpr>>, Refusal> {
     all(&schema.columns().into_iter().map(Expr::Column).collect::<Vec<_>>(), schema)
 }
 
@@ -109,8 +231,14 @@ fn all(expressions: &[Expr], schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalEx
 }
 
 fn physical(expression: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, Refusal> {
-    if expression.to_string().contains("now()") {
-        return Err(refuse("now() outside of a window cannot be kept up"));
+    if has_now(expression) {
+        return Err(Refusal {
+            reason: "now() can only be compared with time_ of an event table".into(),
+            hint: "write it as time_ > now() - INTERVAL '5 minutes', right in the table's WHERE".into(),
+        });
+    }
+    if expression.is_volatile() {
+        return Err(refuse(format!("{expression} is another value each time it is read")));
     }
     create_physical_expr(expression, schema, &ExecutionProps::new(), &Default::default())
         .map_err(|error| refuse(error.strip_backtrace()))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
@@ -11,6 +12,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::DFParser;
+use watershed_model::Semantic;
 
 /// Longest script that is compiled, in bytes.
 pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
@@ -37,6 +39,7 @@ impl Catalog {
         options.sql_parser.collect_spans = true;
         options.execution.time_zone = Some("+00:00".into());
         let context = SessionContext::new_with_config(config);
+        crate::functions::register(&context);
         let catalog = context.catalog("datafusion").expect("the default catalog is there");
         for table in watershed_model::tables::ALL.iter() {
             let (schema, name) = table.name.split_once('.').unwrap_or(("public", table.name));
@@ -51,6 +54,39 @@ impl Catalog {
         }
         Catalog { context }
     }
+
+    /// Makes a script's only table readable under a name, for all clones of the catalog. A view of that name is
+    /// replaced; scripts that were compiled before keep what they were compiled from.
+    ///
+    /// # Errors
+    /// When the script does not compile, has several statements, or the name is a table's.
+    pub fn define_view(&self, name: &str, text: &str) -> Result<ScriptTable, Vec<ScriptError>> {
+        let script = compile(self, text, name)?;
+        let fail = |message: String| vec![ScriptError { origin: name.into(), line: 1, column: 1, message }];
+        let [table] = script.tables.as_slice() else {
+            return Err(fail(format!("a view is one query, the script has {}", script.tables.len())));
+        };
+        if watershed_model::tables::by_name(name).is_some() {
+            return Err(fail(format!("{name} is a table; choose another name")));
+        }
+        self.drop_view(name);
+        let view = Arc::new(ViewTable::new(table.plan.clone(), Some(text.to_owned())));
+        self.context.register_table(bare(name), view).map_err(|error| fail(error.strip_backtrace()))?;
+        Ok(table.clone())
+    }
+
+    /// Forgets a view; whether there was one.
+    pub fn drop_view(&self, name: &str) -> bool {
+        if watershed_model::tables::by_name(name).is_some() {
+            return false;
+        }
+        self.context.deregister_table(bare(name)).is_ok_and(|table| table.is_some())
+    }
+}
+
+/// A name that is not folded or split at dots.
+fn bare(name: &str) -> datafusion::common::TableReference {
+    datafusion::common::TableReference::bare(name)
 }
 
 /// A compiled script.
@@ -69,6 +105,19 @@ pub struct ScriptTable {
     pub plan: LogicalPlan,
     /// Columns of the result.
     pub schema: SchemaRef,
+    /// The same columns as users see them.
+    pub columns: Vec<OutputColumn>,
+}
+
+/// A column of a result: its name, type and meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// Name in the result.
+    pub name: String,
+    /// Such as `INT64`.
+    pub data_type: &'static str,
+    /// What the value means, as far as it is known where it came from.
+    pub semantic: Semantic,
 }
 
 /// A mistake in a script.
@@ -116,7 +165,8 @@ pub fn compile(catalog: &Catalog, text: &str, origin: &str) -> Result<Script, Ve
             count => format!("output_{}", count + 1),
         };
         let schema = Arc::new(plan.schema().as_arrow().clone());
-        tables.push(ScriptTable { name, plan, schema });
+        let columns = crate::meaning::columns_of(&plan);
+        tables.push(ScriptTable { name, plan, schema, columns });
     }
     Ok(Script { tables })
 }

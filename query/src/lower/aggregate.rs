@@ -1,0 +1,87 @@
+//! Group-bys: which aggregates stay correct under retraction, and whether their groups are bounded.
+
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate as Group, Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+
+use super::{Above, Refusal, all, node, physical, refuse};
+use crate::meaning::is_enumeration;
+use crate::view::{Aggregate, Function, Operator, Reduce};
+
+pub(super) fn lower(group: &Group) -> Result<Operator, Refusal> {
+    let input = group.input.schema();
+    if group.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_))) {
+        return Err(refuse("GROUPING SETS, CUBE and ROLLUP cannot be kept up"));
+    }
+    let keys = all(&group.group_expr, input)?;
+    let types = group.schema.fields().iter().skip(keys.len()).map(|field| field.data_type().clone());
+    let aggregates = group.aggr_expr.iter().zip(types).map(|(call, data_type)| {
+        let Expr::AggregateFunction(call) = call.clone().unalias() else {
+            return Err(refuse("an aggregate that is no call"));
+        };
+        let (function, arguments) = function_of(&call)?;
+        let filter = call.params.filter.as_deref().map(|filter| physical(filter, input)).transpose()?;
+        Ok(Aggregate { function, arguments: all(arguments, input)?, filter, data_type })
+    });
+    let aggregates = aggregates.collect::<Result<Vec<_>, _>>()?;
+    let bounded = group.group_expr.iter().all(|key| is_enumeration(key, &group.input));
+    let above = if bounded && is_linear(&group.input) { Above::BoundedGroups } else { Above::Rows };
+    let below = node(&group.input, above)?;
+    Ok(Operator::Reduce { input: Box::new(below), reduce: Reduce { keys, aggregates } })
+}
+
+/// Whether nothing below keeps rows on its own, so that a bounded number of groups bounds it all.
+fn is_linear(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Filter(filter) => is_linear(&filter.input),
+        LogicalPlan::Projection(projection) => is_linear(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => is_linear(&alias.input),
+        LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_linear(input)),
+        _ => false,
+    }
+}
+
+fn function_of(call: &AggregateFunction) -> Result<(Function, &[Expr]), Refusal> {
+    let name = call.func.name();
+    if call.params.distinct && !matches!(name, "min" | "max") {
+        return Err(refuse(format!("{name}(DISTINCT …) beside other aggregates cannot be kept up")));
+    }
+    if !call.params.order_by.is_empty() {
+        return Err(refuse(format!("{name} with ORDER BY cannot be kept up")));
+    }
+    let arguments = call.params.args.as_slice();
+    let function = match (name, arguments) {
+        // `count(*)` is planned as the count of a constant.
+        ("count", [Expr::Literal(value, _)]) if !value.is_null() => return Ok((Function::Count, &[])),
+        ("count", [_]) => Function::Count,
+        ("sum", [_]) => Function::Sum,
+        ("avg", [_]) => Function::Avg,
+        ("min", [_]) => Function::Min,
+        ("max", [_]) => Function::Max,
+        ("last", [_, _]) => Function::Last,
+        ("histogram", [_]) => Function::Histogram,
+        ("merge_histogram", [_]) => Function::MergeHistogram,
+        ("approx_median", [_]) => Function::Quantile(0.5),
+        ("quantile" | "approx_percentile_cont", [_, quantile]) => {
+            return Ok((Function::Quantile(literal(quantile)?), &arguments[..1]));
+        }
+        ("median" | "percentile_cont", _) => {
+            return Err(Refusal {
+                reason: format!("{name} is exact, which needs every value"),
+                hint: "use quantile(x, 0.5), which is within 1.6 %".into(),
+            });
+        }
+        _ => return Err(refuse(format!("{name} cannot be kept up"))),
+    };
+    Ok((function, arguments))
+}
+
+fn literal(expression: &Expr) -> Result<f64, Refusal> {
+    match expression {
+        Expr::Literal(ScalarValue::Float64(Some(value)), _) => Ok(*value),
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => Ok(*value as f64),
+        Expr::Cast(cast) => literal(&cast.expr),
+        _ => Err(refuse("a quantile must be a number from 0 to 1")),
+    }
+}
