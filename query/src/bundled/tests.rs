@@ -285,3 +285,12 @@ fn integers_stay_integers_in_the_service_map() {
     let requests: i64 = batch.iter().flat_map(|batch| batch.column(6).as_primitive::<Int64Type>().values()).sum();
     assert_eq!(requests, 5);
 }
+
+#[test]
+fn every_bundled_script_can_be_a_view() {
+    for script in bundled() {
+        let catalog = Catalog::new();
+        let table = compile(&catalog, script.text, script.name).unwrap().tables.remove(0);
+        crate::lower(&catalog, &table).unwrap_or_else(|refusal| panic!("{}: {refusal}", script.name));
+    }
+}
