@@ -1,5 +1,5 @@
 //! Throughput of nginx (1 KiB answers, `wrk -t1 -c64`) with the probe drained every 10 ms, divided by that without.
-//! `overhead [CAPTURE_BYTES [ROUNDS [SECONDS]]]`; starts its own nginx and prints every round and the median.
+//! `overhead [CAPTURE_BYTES [ROUNDS [SECONDS [RING_MIB]]]]`; starts its own nginx and prints every round and the median.
 #![allow(clippy::print_stdout, clippy::expect_used, missing_docs)]
 
 use std::path::PathBuf;
@@ -63,11 +63,11 @@ fn load(seconds: u32) -> f64 {
 
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
-    let (capture_bytes, rounds, seconds) =
-        (numbers.next().unwrap_or(1024), numbers.next().unwrap_or(3), numbers.next().unwrap_or(4));
+    let mut number = |default| numbers.next().unwrap_or(default);
+    let (capture_bytes, rounds, seconds, ring_mib) = (number(1024), number(3), number(4), number(32));
     let server = Server::start();
     let scopes = vec![Scope::Pid { pid: server.child.id(), children: true }];
-    let config = Config { scopes, capture_bytes, ..Config::default() };
+    let config = Config { scopes, capture_bytes, ring_bytes: ring_mib << 20, ..Config::default() };
     load(1);
     let mut ratios = Vec::new();
     for round in 0..rounds {
