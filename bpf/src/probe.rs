@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use libbpf_rs::btf::Btf;
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject};
@@ -11,7 +12,7 @@ use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
 use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
 use crate::warnings;
-use crate::wire::{self, Connection, Data, Lifecycle, LossCount, Plain, RawConnection, Settings, Totals};
+use crate::wire::{self, Connection, Data, Lifecycle, LossCount, Plain, RawConnection, Settings, Totals, Transport};
 
 /// ELF headers are read in place, so the embedded object is aligned like them.
 #[repr(C, align(16))]
@@ -32,6 +33,8 @@ pub struct Config {
     pub lifecycle_ring_bytes: u32,
     /// Connections known at a time.
     pub connections: u32,
+    /// A UDP socket without traffic for so long is shown as closed: no hook tells of its end.
+    pub datagram_idle: Duration,
     /// Use the way of older kernels (syscall exits) where the better one exists.
     pub force_syscall_hooks: bool,
 }
@@ -44,6 +47,7 @@ impl Default for Config {
             ring_bytes: 32 << 20,
             lifecycle_ring_bytes: 2 << 20,
             connections: 65536,
+            datagram_idle: Duration::from_secs(60),
             force_syscall_hooks: false,
         }
     }
@@ -150,8 +154,17 @@ pub struct Probe {
     losses: MapHandle,
     status: Vec<ProbeStatus>,
     cgroups: Vec<Cgroup>,
+    datagram_idle: Duration,
     map_bytes: u64,
     _object: Object,
+}
+
+/// The clock of the records.
+fn monotonic() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists and the pointer is to a timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 fn load_error(doing: &str, reason: &dyn std::fmt::Display) -> Error {
@@ -311,6 +324,7 @@ impl Probe {
             losses: map(&object, "losses")?,
             status: Vec::new(),
             cgroups: Vec::new(),
+            datagram_idle: config.datagram_idle,
             map_bytes,
             _object: object,
         })
@@ -385,11 +399,15 @@ impl Probe {
         Some((raw.connection(), raw.totals()))
     }
 
-    /// All live connections, and closed ones whose close could not be delivered.
+    /// All live connections, and closed ones whose close could not be delivered. An idle UDP socket counts as closed;
+    /// should it speak again after `forget`, it opens again.
     pub fn for_each_connection(&self, each: &mut dyn FnMut(&Connection, &Totals)) {
         let Ok(batches) = self.connections.lookup_batch(1024, MapFlags::ANY, MapFlags::ANY) else { return };
+        let idle_since = monotonic().saturating_sub(self.datagram_idle).as_nanos();
         for raw in batches.filter_map(|(_, value)| RawConnection::from_bytes(&value)) {
-            each(&raw.connection(), &raw.totals());
+            let (connection, mut totals) = (raw.connection(), raw.totals());
+            totals.closed |= connection.transport == Transport::Udp && u128::from(totals.last_ns) <= idle_since;
+            each(&connection, &totals);
         }
     }
 

@@ -90,7 +90,7 @@ pub struct Totals {
     pub muted_received: u64,
     /// CLOCK_MONOTONIC ns of the last transfer.
     pub last_ns: u64,
-    /// The socket is gone.
+    /// The socket is gone, or is a UDP socket that has been idle for long.
     pub closed: bool,
 }
 

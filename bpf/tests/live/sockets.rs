@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use watershed_bpf::{Connection, Direction, Lifecycle, Probe, Totals, Transport};
+use watershed_bpf::{Config, Connection, Direction, Lifecycle, Probe, Totals, Transport};
 
 use crate::driver::Driver;
 use crate::{config, load};
@@ -188,4 +188,28 @@ fn root_killed_processes_close_their_connections() {
     for (_, totals) in clients {
         assert_eq!((totals.sent_bytes, totals.received_bytes, totals.closed), (500, 100, true));
     }
+}
+
+#[test]
+fn root_idle_datagram_sockets_end_and_open_again() {
+    let mut driver = Driver::body(
+        "d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); d.bind(('127.0.0.1', 0))\n\
+         c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); c.connect(d.getsockname())\n\
+         c.send(b'one'); pause('half'); c.send(b'two')",
+    );
+    let idle = Config { datagram_idle: std::time::Duration::ZERO, ..config(&driver, false) };
+    let Some(mut probe) = load(&idle) else { return };
+    driver.go();
+    driver.expect("half");
+    let mut ended = Vec::new();
+    probe.for_each_connection(&mut |connection, totals| ended.extend(totals.closed.then_some(connection.cookie)));
+    assert_eq!(ended.len(), 1);
+    probe.forget(ended[0]);
+    driver.go();
+    driver.expect("done");
+    let mut opens = 0;
+    probe
+        .drain_lifecycle(&mut |event| opens += u32::from(matches!(event, Lifecycle::Open(c) if c.cookie == ended[0])))
+        .unwrap();
+    assert_eq!(opens, 2);
 }
