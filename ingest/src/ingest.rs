@@ -153,10 +153,12 @@ fn run(
         }
         let mut status = status.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         status.ended = true;
-        if let Err(error) = polled {
-            // A recording goes on with empty ticks; so does a kernel source, whose rings may be readable again.
-            tracing::error!(%error, "the source failed");
-            status.error = error.to_string();
+        // A recording goes on with empty ticks; so does a kernel source, whose rings may be readable again.
+        if let Err(error) = polled.map_err(|error| error.to_string())
+            && error != status.error
+        {
+            tracing::error!(error, "the source failed");
+            status.error = error;
         }
     }
 }

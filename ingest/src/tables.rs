@@ -195,6 +195,7 @@ impl Tables {
         if second != self.second {
             self.second = second;
             self.connections.expire(self.now_ns);
+            self.connections.settle(&mut self.stats);
             self.stats.flush(self.now_ns);
             self.report();
         }

@@ -16,9 +16,31 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Above so many data events a second only heads are copied.
 const BUSY_EVENTS: u64 = 20_000;
 const BUSY_CAPTURE_BYTES: u32 = 320;
+/// How often the names of busy processes are read again.
+const NAMES: Duration = Duration::from_secs(2);
+/// UDP sockets have no end that is seen: one that rests for so long is closed.
+const DATAGRAMS_IDLE_NS: u64 = 60_000_000_000;
 const CLOCK_MOVED_NS: i64 = 1_000_000;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// What was handed out of a connection.
+#[derive(Default)]
+struct Known {
+    announced: bool,
+    /// With its owner.
+    owned: bool,
+    totals: Option<Totals>,
+}
+
+/// What was handed out of a process.
+#[derive(Default)]
+struct Named {
+    comm: String,
+    busy: bool,
+}
+
+type Processes = Map<u32, Named>;
 
 struct Kept {
     time_ns: u64,
@@ -35,10 +57,11 @@ pub(crate) struct Kernel {
     capture_bytes: u32,
     busy: bool,
     events: u64,
-    /// Counters as last handed out, for connections that were announced.
-    known: Map<u64, Totals>,
+    known: Map<u64, Known>,
     closed_in_map: HashSet<u64, foldhash::fast::RandomState>,
-    processes: HashSet<u32, foldhash::fast::RandomState>,
+    processes: Processes,
+    any_busy: bool,
+    last_names: Instant,
     losses: Map<&'static str, (u64, u64)>,
     last_traffic: Instant,
     last_second: Instant,
@@ -58,7 +81,9 @@ impl Kernel {
             events: 0,
             known: Map::default(),
             closed_in_map: HashSet::default(),
-            processes: HashSet::default(),
+            processes: Map::default(),
+            any_busy: false,
+            last_names: now,
             losses: Map::default(),
             last_traffic: now,
             last_second: now,
@@ -121,6 +146,9 @@ impl Kernel {
             let (sent, captured) = (data.direction == Direction::Sent, data.captured);
             let Data { time_ns, cookie, position, length, tgid, .. } = data;
             describe(tgid, processes, each);
+            if let Some(process) = processes.get_mut(&tgid) {
+                process.busy = true;
+            }
             if known.contains_key(&cookie) {
                 each(&Event::Data { time_ns, cookie, position, length, sent, tgid, captured });
                 return;
@@ -132,7 +160,7 @@ impl Kernel {
             if !self.known.contains_key(&data.cookie) {
                 match self.probe.connection(data.cookie) {
                     Some((connection, _)) => open(&connection, &mut self.known, &mut self.processes, each),
-                    None => drop(self.known.insert(data.cookie, Totals::default())),
+                    None => drop(self.known.insert(data.cookie, Known::default())),
                 }
             }
             let Kept { time_ns, cookie, position, length, sent, tgid, ref captured } = data;
@@ -148,6 +176,7 @@ impl Kernel {
         }
         if count > 0 {
             self.last_traffic = Instant::now();
+            self.any_busy = true;
         }
         self.events += count;
         Ok(())
@@ -158,8 +187,14 @@ impl Kernel {
         self.probe.refresh_scope();
         let mut found = Vec::new();
         self.probe.for_each_connection(&mut |connection, totals| found.push((*connection, *totals)));
+        let now_ns = clock::read().monotonic_ns;
         for (connection, totals) in found {
-            self.count(&connection, &totals, each);
+            self.count(&connection, &totals, now_ns, each);
+        }
+        if self.any_busy && self.last_names.elapsed() >= NAMES {
+            self.last_names = Instant::now();
+            self.any_busy = false;
+            self.read_names(each);
         }
         for loss in self.probe.losses() {
             let before = self.losses.insert(loss.reason, (loss.count, loss.bytes)).unwrap_or_default();
@@ -176,13 +211,36 @@ impl Kernel {
         }
     }
 
+    /// A process may change its name while it runs.
+    fn read_names(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+        let mut renamed = Vec::new();
+        for (tgid, process) in &mut self.processes {
+            if std::mem::take(&mut process.busy) && proc::comm(*tgid).is_some_and(|comm| comm != process.comm) {
+                renamed.push(*tgid);
+            }
+        }
+        for tgid in renamed {
+            self.processes.remove(&tgid);
+            describe(tgid, &mut self.processes, each);
+        }
+    }
+
     fn count(
         &mut self,
         connection: &watershed_bpf::Connection,
         totals: &watershed_bpf::Totals,
+        now_ns: u64,
         each: &mut dyn FnMut(&Event<'_>),
     ) {
         let cookie = connection.cookie;
+        let is_idle = totals.last_ns.saturating_add(DATAGRAMS_IDLE_NS) < now_ns;
+        if connection.transport == watershed_bpf::Transport::Udp && is_idle {
+            open(connection, &mut self.known, &mut self.processes, each);
+            each(&Event::Close { cookie, totals: totals_of(totals), time_ns: totals.last_ns });
+            self.known.remove(&cookie);
+            self.probe.forget(cookie);
+            return;
+        }
         if totals.closed {
             // Its record may be in the ring still: only what is there for a second time was never delivered.
             if !self.closed_in_map.remove(&cookie) {
@@ -197,7 +255,8 @@ impl Kernel {
         }
         open(connection, &mut self.known, &mut self.processes, each);
         let totals = totals_of(totals);
-        if self.known.insert(cookie, totals) != Some(totals) {
+        let Some(known) = self.known.get_mut(&cookie) else { return };
+        if known.totals.replace(totals) != Some(totals) {
             each(&Event::Totals { cookie, totals });
         }
     }
@@ -241,17 +300,19 @@ fn totals_of(totals: &watershed_bpf::Totals) -> Totals {
     }
 }
 
-/// Announces a connection that is not known yet, and its owner.
+/// Announces a connection that is not known yet, or whose owner was not, and its owner.
 fn open(
     connection: &watershed_bpf::Connection,
-    known: &mut Map<u64, Totals>,
-    processes: &mut HashSet<u32, foldhash::fast::RandomState>,
+    known: &mut Map<u64, Known>,
+    processes: &mut Processes,
     each: &mut dyn FnMut(&Event<'_>),
 ) {
-    if known.contains_key(&connection.cookie) {
+    let known = known.entry(connection.cookie).or_default();
+    let owned = connection.tgid != 0;
+    if known.announced && (known.owned || !owned) {
         return;
     }
-    known.insert(connection.cookie, Totals::default());
+    (known.announced, known.owned) = (true, owned);
     describe(connection.tgid, processes, each);
     let endpoint = |socket: &watershed_bpf::Socket| Endpoint { address: socket.address, port: socket.port };
     each(&Event::Open(Connection {
@@ -274,11 +335,14 @@ fn open(
 }
 
 /// Says what `/proc` knows of a process when it is met first.
-fn describe(tgid: u32, processes: &mut HashSet<u32, foldhash::fast::RandomState>, each: &mut dyn FnMut(&Event<'_>)) {
-    if tgid == 0 || !processes.insert(tgid) {
+fn describe(tgid: u32, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_>)) {
+    if tgid == 0 || processes.contains_key(&tgid) {
         return;
     }
-    let Some(process) = proc::read(tgid) else { return };
+    let process = proc::read(tgid);
+    let comm = process.as_ref().map(|process| process.comm.clone()).unwrap_or_default();
+    processes.insert(tgid, Named { comm, busy: false });
+    let Some(process) = process else { return };
     each(&Event::Process {
         tgid,
         start_ticks: process.start_ticks,

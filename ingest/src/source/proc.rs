@@ -36,6 +36,12 @@ pub(crate) fn read(pid: u32) -> Option<Process> {
     })
 }
 
+/// The name that a process has; `None` when it is gone.
+pub(crate) fn comm(pid: u32) -> Option<String> {
+    let comm = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned())
+}
+
 /// The longest path: on mixed hosts the unified hierarchy may be empty.
 fn cgroup(text: &str) -> &str {
     text.lines().filter_map(|line| line.splitn(3, ':').nth(2)).max_by_key(|path| path.len()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Connections and bytes by process and peer. A connection contributes to one key; when its key changes, all that it
-//! contributed moves with it, so the sums are exact at any time.
+//! Connections and bytes by process and peer. What a connection adds goes to the key that it has by then, its opening
+//! and its end to the key that it had first: deltas are never negative, and the sums are exact at any time.
 
 use hashbrown::HashMap;
 use watershed_model::{Upid, tables as model_tables};
@@ -32,12 +32,22 @@ pub(crate) struct Amounts {
 }
 
 impl Amounts {
-    fn add(&mut self, other: Amounts, sign: i64) {
-        self.opened += sign * other.opened;
-        self.closed += sign * other.closed;
-        self.sent += sign * other.sent;
-        self.received += sign * other.received;
-        self.unseen += sign * other.unseen;
+    fn add(&mut self, other: Amounts) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.sent = self.sent.saturating_add(other.sent);
+        self.received = self.received.saturating_add(other.received);
+        self.unseen = self.unseen.saturating_add(other.unseen);
+    }
+
+    fn since(self, before: Amounts) -> Amounts {
+        Amounts {
+            opened: (self.opened - before.opened).max(0),
+            closed: (self.closed - before.closed).max(0),
+            sent: (self.sent - before.sent).max(0),
+            received: (self.received - before.received).max(0),
+            unseen: (self.unseen - before.unseen).max(0),
+        }
     }
 }
 
@@ -48,11 +58,17 @@ struct Entry {
     changed_ns: i64,
 }
 
-/// What a connection has contributed, and to which key.
+/// What a connection has contributed, and to which key first.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Contribution {
-    key: Option<Key>,
+    first: Option<Key>,
     amounts: Amounts,
+}
+
+impl Contribution {
+    pub(crate) fn is_none(&self) -> bool {
+        self.first.is_none()
+    }
 }
 
 #[derive(Debug)]
@@ -75,11 +91,9 @@ impl ConnStats {
 
     /// Brings a connection's contribution up to date.
     pub(crate) fn contribute(&mut self, contribution: &mut Contribution, key: Key, amounts: Amounts) {
-        if contribution.key == Some(key) && contribution.amounts == amounts {
+        let since = amounts.since(contribution.amounts);
+        if since == Amounts::default() {
             return;
-        }
-        if let Some(before) = contribution.key {
-            self.add(before, contribution.amounts, -1);
         }
         let mut key = key;
         if !self.entries.contains_key(&key) && self.entries.len() >= KEYS_MAX {
@@ -87,17 +101,22 @@ impl ConnStats {
             self.dropped += 1;
             key = Key::default();
         }
-        self.add(key, amounts, 1);
-        *contribution = Contribution { key: Some(key), amounts };
+        let first = *contribution.first.get_or_insert(key);
+        contribution.amounts.add(since);
+        self.add(first, Amounts { opened: since.opened, closed: since.closed, ..Amounts::default() });
+        self.add(key, Amounts { opened: 0, closed: 0, ..since });
     }
 
-    fn add(&mut self, key: Key, amounts: Amounts, sign: i64) {
+    fn add(&mut self, key: Key, amounts: Amounts) {
+        if amounts == Amounts::default() {
+            return;
+        }
         let entry = self.entries.entry(key).or_default();
         if entry.since == Amounts::default() {
             self.changed.push(key);
         }
-        entry.since.add(amounts, sign);
-        entry.total.add(amounts, sign);
+        entry.since.add(amounts);
+        entry.total.add(amounts);
     }
 
     /// Rows for all keys that changed.

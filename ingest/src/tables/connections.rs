@@ -14,6 +14,9 @@ use crate::tables::rows::Rows;
 const CONNECTIONS_MAX: usize = 256 << 10;
 /// Events without a message of a known protocol before a connection's content is not copied any more.
 const MUTE_AFTER: u32 = 12;
+/// Events that wait for one that should come before them, and their bytes.
+const HELD_MAX: usize = 16;
+const HELD_BYTES_MAX: usize = 64 << 10;
 /// Closed connections are still found by their peers for so many ticks.
 const KEPT_TICKS: u64 = 2;
 const PROTOCOL_HTTP: i64 = 1;
@@ -46,6 +49,37 @@ struct Tracked {
     contribution: Contribution,
     peer: Upid,
     peer_asked_at: u64,
+    /// Events behind a position that was not seen yet, in the order in which they came.
+    held: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    position: u64,
+    length: u32,
+    captured: Vec<u8>,
+    direction: Direction,
+    time_ns: i64,
+}
+
+impl Held {
+    fn of(segment: &Segment<'_>) -> Self {
+        let Segment { position, length, captured, direction, time_ns } = *segment;
+        Held { position, length, captured: captured.to_vec(), direction, time_ns }
+    }
+
+    fn segment(&self) -> Segment<'_> {
+        let Held { position, length, ref captured, direction, time_ns } = *self;
+        Segment { position, length, captured, direction, time_ns }
+    }
+}
+
+impl Tracked {
+    /// Whether something of that direction is missing before the segment.
+    fn is_ahead(&self, segment: &Segment<'_>) -> bool {
+        let parser = self.parser.as_ref();
+        parser.and_then(|parser| parser.expected(segment.direction)).is_some_and(|next| segment.position > next)
+    }
 }
 
 /// All connections and the rows that come of them.
@@ -54,6 +88,10 @@ pub(crate) struct Connections {
     by_cookie: Map<u64, Tracked>,
     owners: Map<Tuple, Owner>,
     gone: VecDeque<(u64, Tuple, u64)>,
+    /// Connections that hold events back.
+    holding: Vec<u64>,
+    /// Connections whose first row waits a second, until it is known what they speak.
+    unsaid: [Vec<u64>; 2],
     tick: u64,
     pub(crate) http: Rows,
     pool: Pool,
@@ -78,6 +116,8 @@ impl Connections {
             by_cookie: Map::default(),
             owners: Map::default(),
             gone: VecDeque::new(),
+            holding: Vec::new(),
+            unsaid: Default::default(),
             tick: 0,
             http: Rows::new(&model_tables::HTTP_EVENTS),
             pool: Pool::default(),
@@ -111,6 +151,7 @@ impl Connections {
                     contribution: Contribution::default(),
                     peer: Upid::NONE,
                     peer_asked_at: u64::MAX,
+                    held: Vec::new(),
                 },
             );
         }
@@ -121,6 +162,9 @@ impl Connections {
         let Some(tracked) = self.tracked(info.cookie) else { return };
         let role = if info.role == Role::Unknown { tracked.info.role } else { info.role };
         tracked.info = Connection { role, ..info };
+        if info.datagrams {
+            tracked.parser = None;
+        }
         if info.opened_before_start
             && let Some(parser) = &mut tracked.parser
         {
@@ -139,7 +183,8 @@ impl Connections {
     /// Takes bytes; `upid` finds the process when the connection changed hands.
     pub(crate) fn data(&mut self, bytes: Bytes<'_>, upid: impl FnOnce(u32) -> Upid) {
         let Some(tracked) = self.tracked(bytes.cookie) else { return };
-        tracked.events = tracked.events.saturating_add(1);
+        let waits = !tracked.held.is_empty() || tracked.is_ahead(&bytes.segment);
+        tracked.events = tracked.events.saturating_add(u32::from(!waits));
         if tracked.tgid != bytes.tgid && bytes.tgid != 0 {
             tracked.tgid = bytes.tgid;
             tracked.upid = upid(bytes.tgid);
@@ -149,7 +194,41 @@ impl Connections {
                 *known = owner;
             }
         }
+        if waits {
+            self.hold(bytes.cookie, &bytes.segment);
+            return;
+        }
         self.parse(bytes.cookie, |parser, pool, emit| parser.segment(&bytes.segment, pool, emit));
+    }
+
+    /// Two threads that use one connection may hand over their bytes in the wrong order: what is ahead waits, with all
+    /// that comes after it.
+    fn hold(&mut self, cookie: u64, segment: &Segment<'_>) {
+        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+        if tracked.held.is_empty() {
+            self.holding.push(cookie);
+        }
+        let fills = tracked
+            .held
+            .first()
+            .is_some_and(|first| first.direction == segment.direction && segment.position < first.position);
+        let at = if fills { 0 } else { tracked.held.len() };
+        tracked.held.insert(at, Held::of(segment));
+        let bytes: usize = tracked.held.iter().map(|held| held.captured.len()).sum();
+        let full = tracked.held.len() > HELD_MAX || bytes > HELD_BYTES_MAX;
+        self.release(cookie, full);
+    }
+
+    /// Parses what is held, up to the first event that is still ahead, or all of it.
+    fn release(&mut self, cookie: u64, all: bool) {
+        while let Some(tracked) = self.by_cookie.get_mut(&cookie)
+            && let Some(first) = tracked.held.first()
+            && (all || !tracked.is_ahead(&first.segment()))
+        {
+            let held = tracked.held.remove(0);
+            tracked.events = tracked.events.saturating_add(1);
+            self.parse(cookie, |parser, pool, emit| parser.segment(&held.segment(), pool, emit));
+        }
     }
 
     fn parse(&mut self, cookie: u64, step: impl FnOnce(&mut Parser, &mut Pool, &mut dyn FnMut(&Exchange))) {
@@ -173,7 +252,8 @@ impl Connections {
         }
         add_counts(counts, &parser.take_counts());
         // What speaks no known protocol, or does not any more, is only counted from here on.
-        if parser.opaque() && !tracked.closed || !parser.recognised() && tracked.events >= MUTE_AFTER {
+        let stranger = !parser.recognised() && !parser.in_head() && tracked.events >= MUTE_AFTER;
+        if !tracked.closed && (parser.opaque() || stranger) {
             mutes.push(cookie);
         } else {
             tracked.parser = Some(parser);
@@ -183,7 +263,19 @@ impl Connections {
     pub(crate) fn totals(&mut self, cookie: u64, totals: Totals, stats: &mut ConnStats) {
         let Some(tracked) = self.tracked(cookie) else { return };
         tracked.totals = totals;
+        if tracked.contribution.is_none() && !tracked.http && tracked.parser.is_some() {
+            self.unsaid[0].push(cookie);
+            return;
+        }
         self.account(cookie, stats);
+    }
+
+    /// Accounts for connections that were met a second ago; once a second.
+    pub(crate) fn settle(&mut self, stats: &mut ConnStats) {
+        for cookie in std::mem::take(&mut self.unsaid[1]) {
+            self.account(cookie, stats);
+        }
+        self.unsaid.swap(0, 1);
     }
 
     fn account(&mut self, cookie: u64, stats: &mut ConnStats) {
@@ -211,6 +303,7 @@ impl Connections {
     }
 
     pub(crate) fn close(&mut self, cookie: u64, totals: Totals, stats: &mut ConnStats) {
+        self.release(cookie, true);
         let Some(tracked) = self.tracked(cookie) else { return };
         tracked.totals = totals;
         tracked.closed = true;
@@ -225,6 +318,9 @@ impl Connections {
     /// Ends a tick.
     pub(crate) fn tick(&mut self) {
         self.tick += 1;
+        for cookie in std::mem::take(&mut self.holding) {
+            self.release(cookie, true);
+        }
         while self.gone.front().is_some_and(|(closed_at, _, _)| self.tick - closed_at > KEPT_TICKS) {
             let Some((_, tuple, cookie)) = self.gone.pop_front() else { break };
             if self.owners.get(&tuple).is_some_and(|owner| owner.cookie == cookie) {

@@ -7,6 +7,8 @@ pub(super) enum Verdict {
     Answers,
     /// Its request is still on its way through the rings.
     Early,
+    /// Its request is older than the first thing that was seen.
+    Older,
     /// Its request was not seen.
     Unknown,
     /// Any of the waiting requests may be its own, or none: all of them are given up.
@@ -26,17 +28,39 @@ pub(super) struct Pairing {
     before_gap: usize,
     /// The client was seen to send without waiting for the answer.
     pipelined: bool,
+    /// The connection was met in the middle, and no request was seen on it yet.
+    older: bool,
 }
 
 impl Pairing {
     pub(super) fn new() -> Self {
-        Pairing { whole: true, stale: false, responses_missed: false, before_gap: 0, pipelined: false }
+        Pairing { whole: true, stale: false, responses_missed: false, before_gap: 0, pipelined: false, older: false }
     }
 
     /// The connection is met in the middle.
     pub(super) fn started_late(&mut self) {
         self.whole = false;
         self.stale = true;
+    }
+
+    /// The connection is older than whoever looks at it.
+    pub(super) fn is_older(&mut self) {
+        self.started_late();
+        self.older = true;
+    }
+
+    pub(super) fn saw_request(&mut self) {
+        self.older = false;
+    }
+
+    /// Whether pairs cannot be told before everything outstanding has been answered.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.stale || self.responses_missed
+    }
+
+    /// Everything that was outstanding has been answered.
+    pub(super) fn resynchronised(&mut self) {
+        (self.stale, self.responses_missed, self.before_gap) = (false, false, 0);
     }
 
     pub(super) fn requests_missed(&mut self, waiting: usize) {
@@ -60,7 +84,11 @@ impl Pairing {
     /// outstanding, so one that waits alone is the one that is answered.
     pub(super) fn respond(&mut self, waiting: usize) -> Verdict {
         if waiting == 0 {
-            return if self.whole { Verdict::Early } else { Verdict::Unknown };
+            return match (self.whole, self.older) {
+                (true, _) => Verdict::Early,
+                (false, true) => Verdict::Older,
+                (false, false) => Verdict::Unknown,
+            };
         }
         if self.responses_missed {
             self.responses_missed = false;

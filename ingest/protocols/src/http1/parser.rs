@@ -19,6 +19,8 @@ const EARLY_MAX: usize = 16;
 /// After so many events without a message at their start, starts are looked for inside of them.
 const SCAN_AFTER: u32 = 2;
 const UNFRAMED_IDLE_NS: i64 = 1_000_000_000;
+/// After such a silence a request is taken to follow answers to all before it.
+const QUIET_NS: i64 = 200_000_000;
 
 /// What a parser keeps.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +66,7 @@ impl Parser {
     /// The connection is older than its first segment, whatever that one's position says.
     pub fn starts_late(&mut self) {
         if self.halves.iter().all(|half| half.next.is_none()) {
-            self.pairing.started_late();
+            self.pairing.is_older();
             self.halves.iter_mut().for_each(|half| half.state = State::Lost { events: 0 });
         }
     }
@@ -87,6 +89,18 @@ impl Parser {
         self.halves.iter().all(|half| half.state == State::Opaque)
     }
 
+    /// Whether the beginning of what may become a message waits for its rest.
+    #[must_use]
+    pub fn in_head(&self) -> bool {
+        self.halves.iter().any(|half| half.state == State::Head)
+    }
+
+    /// Where the next segment of a direction should be, if that is known.
+    #[must_use]
+    pub fn expected(&self, direction: Direction) -> Option<u64> {
+        self.halves[direction as usize].next.or(self.pairing.whole.then_some(0))
+    }
+
     /// Whether nothing of it has to be kept in memory.
     #[must_use]
     pub fn at_rest(&self) -> bool {
@@ -105,6 +119,9 @@ impl Parser {
             self.spare = Some(pool.take());
         }
         let side = segment.direction as usize;
+        if self.pairing.is_in_doubt() && self.is_request(side) && self.is_quiet(segment.time_ns) {
+            self.pairing.resynchronised();
+        }
         let length = u64::from(segment.length);
         let mut captured = &segment.captured[..segment.captured.len().min(segment.length as usize)];
         let end = segment.position.saturating_add(length);
@@ -117,7 +134,7 @@ impl Parser {
                     self.counts.gap_bytes += segment.position;
                     self.pass(side, segment.position, true);
                 } else if segment.position > 0 {
-                    self.pairing.started_late();
+                    self.pairing.is_older();
                     self.halves[side].state = State::Lost { events: 0 };
                 }
             }
@@ -189,6 +206,14 @@ impl Parser {
 
     fn is_request(&self, side: usize) -> bool {
         self.requests.is_some_and(|direction| direction as usize == side)
+    }
+
+    /// Nothing is outstanding and nothing has passed for a while.
+    fn is_quiet(&self, now_ns: i64) -> bool {
+        let at_rest = |half: &Half| {
+            matches!(half.state, State::Start | State::Lost { .. }) && now_ns.saturating_sub(half.last_ns) > QUIET_NS
+        };
+        self.exchanges.is_empty() && self.halves.iter().all(at_rest)
     }
 
     fn message(&mut self, side: usize) -> Option<&mut Message> {
@@ -562,6 +587,7 @@ impl Parser {
             self.exchanges.push_back(self.spare.take().unwrap_or_default());
         }
         self.asked += 1;
+        self.pairing.saw_request();
         self.halves[side].tracked = true;
         match head.fields {
             _ if &bytes[head.word.clone()] == b"CONNECT" => State::Tunnel,
@@ -587,6 +613,8 @@ impl Parser {
                 self.exchanges.push_back(self.spare.take().unwrap_or_default());
                 self.halves[side].tracked = true;
             }
+            // What was asked before anyone looked is not a loss.
+            Verdict::Older => {}
             Verdict::Early | Verdict::Unknown => self.counts.unpaired_responses += 1,
             Verdict::Ambiguous => {
                 self.counts.unpaired_responses += 1;
