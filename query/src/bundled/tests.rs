@@ -231,10 +231,7 @@ fn flows_add_changes_and_take_the_last_active_of_each_peer() {
     let rows = row(row(rows, 20, 7, 81, 5, Some(8)), 30, 8, 5432, 1, None);
     assert_eq!(
         answer("ws/flows", &columns, row(rows, 2000, 7, 80, 9, None)),
-        [
-            "cart@n1|process|10.0.0.3|address|1|http|10|100|2|1|1",
-            "shop@n1|process|cart@n1|process|1|http|30|300|6|3|8",
-        ]
+        ["cart@n1|process|10.0.0.3|address|1|http|10|100|2|1|1", "shop@n1|process|cart@n1|process|1|http|30|300|6|3|8",]
     );
 }
 
