@@ -53,6 +53,8 @@ enum Command {
     Record(commands::record::Record),
     /// What works on this machine, and what not
     Doctor(commands::doctor::Doctor),
+    /// Small real services on this machine, load on them, and their live map
+    Demo(commands::demo::Demo),
     /// Effective settings and where they come from
     Config(commands::config::Config),
     /// Completion script of a shell
@@ -81,6 +83,7 @@ impl Cli {
             Command::Table(table) => table.run(&settings),
             Command::Record(record) => record.run(&settings),
             Command::Doctor(doctor) => doctor.run(),
+            Command::Demo(demo) => demo.run(),
             Command::Config(config) => config.run(&settings),
             Command::Completion(completion) => completion.run(),
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 mod listing;
 pub(crate) mod query;

@@ -37,11 +37,12 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 14] = [
+pub(crate) static KEYS: [Key; 15] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
     key("listen", &["127.0.0.1:7070"], |text| listen_address(text).map(drop)),
+    key("ring_bytes", &["32MiB"], |text| ring_bytes(text).map(drop)),
     key("data_budget", &["64MiB"], |text| parse_bytes(text).map(drop)),
     key("workers", &["1"], |text| whole(text, 1, 64).map(drop)),
     key("capture_bodies", &["1KiB"], |text| parse_bytes(text).map(drop)),
@@ -149,6 +150,10 @@ impl Settings {
     }
 
     /// Bytes that the tables may keep.
+    pub(crate) fn ring_bytes(&self) -> u64 {
+        self.checked("ring_bytes", ring_bytes)
+    }
+
     pub(crate) fn data_budget(&self) -> u64 {
         self.checked("data_budget", parse_bytes)
     }
@@ -325,3 +330,11 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests;
+
+/// A ring's size: bounded, since the kernel takes it from locked memory.
+fn ring_bytes(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        bytes @ 4_096..=1_073_741_824 => Ok(bytes),
+        _ => Err("from 4KiB to 1GiB".to_owned()),
+    }
+}

@@ -121,7 +121,11 @@ fn start_ingest(settings: &Settings, node: &str, input: Input) -> Outcome<Ingest
 /// The kernel source that the settings describe.
 pub(crate) fn kernel(settings: &Settings) -> watershed_bpf::Config {
     let parse = |scope: &String| scope.parse().expect("scopes were checked when the settings were loaded");
-    watershed_bpf::Config { scopes: settings.scopes().iter().map(parse).collect(), ..watershed_bpf::Config::default() }
+    watershed_bpf::Config {
+        scopes: settings.scopes().iter().map(parse).collect(),
+        ring_bytes: settings.ring_bytes() as u32,
+        ..watershed_bpf::Config::default()
+    }
 }
 
 /// A source that does not start.

@@ -9,14 +9,14 @@ mod view;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use children::{Agent, Town};
 use view::LiveView;
 
 use crate::failure::{Exit, Failure, Outcome};
+use crate::signals;
 
 /// Raw events of the shop, for machines where eBPF is not permitted.
 static RECORDING: &[u8] = include_bytes!("../../demo/town.rec");
@@ -43,13 +43,20 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs until Ctrl-C, the end of `--for`, or the end of a service.
-pub(crate) fn run(demo: &Demo) -> Outcome {
+impl Demo {
+    /// Runs until Ctrl-C, the end of `--for`, or the end of the agent.
+    pub(crate) fn run(&self) -> Outcome {
+        show(self)
+    }
+}
+
+fn show(demo: &Demo) -> Outcome {
     let folder = tempfile::Builder::new()
         .prefix("watershed-demo-")
         .tempdir()
         .map_err(|error| Failure::failed(format!("cannot make a temporary folder: {error}")))?;
-    let stop = stop_at_signals()?;
+    let runtime = signals::runtime(1)?;
+    let stop = signals::flag(&runtime);
     let (mut agent, _town, source) = start(demo, folder.path())?;
     let map = LiveView::follow(&agent, "service_map")?;
     let endpoints = LiveView::follow(&agent, "endpoint_latency")?;
@@ -97,30 +104,6 @@ fn start(demo: &Demo, folder: &Path) -> Outcome<(Agent, Option<Town>, String)> {
     let source = format!("recording:{}", file.display());
     let agent = Agent::start(&["--source", &source, "--pace", "recorded"])?;
     Ok((agent, None, "a recording of the shop, replayed; nothing on this machine is traced".to_owned()))
-}
-
-fn stop_at_signals() -> Outcome<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-    let flag = Arc::clone(&stop);
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-                let Ok(mut terminate) = terminate else { return };
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-                flag.store(true, Ordering::Relaxed);
-            });
-        })
-        .map_err(|error| Failure::failed(format!("cannot start a thread: {error}")))?;
-    Ok(stop)
 }
 
 fn draw_in_place(text: &str) -> Outcome {

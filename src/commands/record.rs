@@ -38,7 +38,7 @@ impl Record {
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
         let runtime = signals::runtime(1)?;
         let stop = signals::flag(&runtime);
-        let summary = watershed_ingest::record(kernel(settings), &self.file, self.duration, stop)
+        let summary = watershed_ingest::record(&kernel(settings), &self.file, self.duration, &stop)
             .map_err(|error| failure_of_ingest(&error))?;
         let size = std::fs::metadata(&self.file).map_err(|error| Failure::failed(error.to_string()))?.len();
         let size = crate::sizes::human_bytes(size as f64);

@@ -31,6 +31,9 @@ pub(crate) struct RunFlags {
     /// Address to listen on; one that is not loopback needs a token [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    /// Room for content between the kernel and the agent, a power of two [default: 32MiB]
+    #[arg(long, value_name = "BYTES")]
+    ring_bytes: Option<String>,
     /// Memory that the tables may use, such as 64MiB [default: 64MiB]
     #[arg(long, value_name = "BYTES")]
     data_budget: Option<String>,
@@ -69,6 +72,7 @@ impl RunFlags {
         given(&mut flags, "source", self.source.as_ref());
         given(&mut flags, "pace", self.pace.as_ref());
         given(&mut flags, "listen", self.listen.as_ref());
+        given(&mut flags, "ring_bytes", self.ring_bytes.as_ref());
         given(&mut flags, "data_budget", self.data_budget.as_ref());
         given(&mut flags, "workers", self.workers.as_ref());
         given(&mut flags, "capture_bodies", self.capture_bodies.as_ref());

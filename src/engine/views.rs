@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use watershed_query::ViewPlan;
+use watershed_query::view::ViewPlan;
 
 use super::{Engine, Problem, Request, Target, columns_of, state};
 use crate::rows::Column;
