@@ -99,6 +99,32 @@ fn root_short_connections_by_syscall_hooks() {
 }
 
 #[test]
+fn root_closes_that_found_the_ring_full_stay_in_the_map() {
+    let mut driver = Driver::start("short", 2000);
+    let Some(mut probe) = load(&Config { lifecycle_ring_bytes: 65536, ..config(&driver, false) }) else { return };
+    driver.go();
+    driver.expect("done");
+    drop(driver);
+    let (mut closed, mut bytes) = (0, 0);
+    let mut add = |connection: &watershed_bpf::Connection, totals: &watershed_bpf::Totals| {
+        if totals.closed && !connection.opened_before_start {
+            closed += 1;
+            bytes += totals.sent_bytes + totals.received_bytes;
+        }
+    };
+    probe
+        .drain_lifecycle(&mut |event| {
+            if let Lifecycle::Close(connection, totals, _) = event {
+                add(&connection, &totals);
+            }
+        })
+        .unwrap();
+    probe.for_each_connection(&mut add);
+    assert_eq!((closed, bytes), (4000, 2000 * 16));
+    assert!(probe.losses().iter().any(|loss| loss.reason == "lifecycle_ring_full" && loss.count > 0));
+}
+
+#[test]
 fn root_small_ring_loses_exactly_what_it_counts() {
     let mut driver = Driver::start("burst", 2000);
     let Some(mut probe) = load(&Config { ring_bytes: 65536, ..config(&driver, false) }) else { return };
