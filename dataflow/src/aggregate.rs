@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use arrow::error::ArrowError;
 use datafusion::physical_expr::PhysicalExpr;
-use watershed_model::histogram;
+use watershed_model::{Fixed, histogram};
 use watershed_operators::{Accumulator, Lane};
 use watershed_query::view::{Function, Reduce};
 
@@ -113,9 +113,7 @@ impl Aggregates {
                 Function::Quantile(q) => {
                     Output::Quantile { buckets: aggregates.source(Adds::Buckets, first, filter), q }
                 }
-                Function::Histogram => {
-                    Output::Histogram { buckets: aggregates.source(Adds::Buckets, first, filter) }
-                }
+                Function::Histogram => Output::Histogram { buckets: aggregates.source(Adds::Buckets, first, filter) },
                 Function::MergeHistogram => {
                     Output::Histogram { buckets: aggregates.source(Adds::EncodedBuckets, first, filter) }
                 }
@@ -173,7 +171,12 @@ impl Aggregates {
         lane
     }
 
-    fn candidate(&mut self, choice: Choice, columns: Vec<(usize, DataType)>, filter: Option<usize>) -> Result<Output, Error> {
+    fn candidate(
+        &mut self,
+        choice: Choice,
+        columns: Vec<(usize, DataType)>,
+        filter: Option<usize>,
+    ) -> Result<Output, Error> {
         let (arguments, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let codec = Codec::new(types).map_err(Error::unsupported)?;
         self.candidates.push(Candidate { choice, arguments, filter, codec });
@@ -218,7 +221,7 @@ impl Aggregates {
                     let values = array.as_primitive::<Float64Type>();
                     for (row, group) in groups.iter().enumerate() {
                         if passes(filter, row) && values.is_valid(row) {
-                            let (whole, part) = fixed(values.value(row));
+                            let Fixed { whole, parts: part } = Fixed::of(values.value(row));
                             table.add(*group, offset, whole.wrapping_mul(weight(row)));
                             table.add(*group, offset + 1, part.wrapping_mul(weight(row)));
                         }
@@ -320,14 +323,19 @@ impl Aggregates {
             .outputs
             .iter()
             .map(|(output, data_type)| {
-                let array = self.column(output, groups)?;
+                let array = self.column(output, data_type, groups)?;
                 if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
             })
             .collect::<Result<Vec<_>, ArrowError>>()?;
         self.finish.encode(&columns)
     }
 
-    fn column(&self, output: &Output, groups: &[(Accumulator, Vec<u8>)]) -> Result<ArrayRef, ArrowError> {
+    fn column(
+        &self,
+        output: &Output,
+        data_type: &DataType,
+        groups: &[(Accumulator, Vec<u8>)],
+    ) -> Result<ArrayRef, ArrowError> {
         let sums = groups.iter().map(|(sums, _)| sums);
         Ok(match output {
             Output::Lane(lane) => {
@@ -340,17 +348,21 @@ impl Aggregates {
                 sums.for_each(|sums| builder.append_option((sums.lane(*count) > 0).then(|| sums.lane(*sum))));
                 Arc::new(builder.finish())
             }
-            Output::Float { sum, count } => {
-                floats(sums, |sums| (sums.lane(*count) > 0).then(|| float_of(sums, *sum)))
-            }
+            Output::Float { sum, count } => floats(sums, |sums| (sums.lane(*count) > 0).then(|| float_of(sums, *sum))),
             Output::Mean { sum, count, float } => floats(sums, |sums| {
                 let rows = sums.lane(*count);
                 let total = if *float { float_of(sums, *sum) } else { sums.lane(*sum) as f64 };
                 (rows > 0).then(|| total / rows as f64)
             }),
-            Output::Quantile { buckets, q } => {
-                floats(sums, |sums| histogram::quantile(buckets_of(sums, *buckets), *q))
+            Output::Quantile { buckets, q } if data_type == &DataType::Int64 => {
+                let mut builder = Int64Builder::with_capacity(groups.len());
+                for sums in sums {
+                    let value = histogram::quantile(buckets_of(sums, *buckets), *q);
+                    builder.append_option(value.map(histogram::integer_of));
+                }
+                Arc::new(builder.finish())
             }
+            Output::Quantile { buckets, q } => floats(sums, |sums| histogram::quantile(buckets_of(sums, *buckets), *q)),
             Output::Histogram { buckets } => {
                 let mut builder = BinaryBuilder::new();
                 for sums in sums {
@@ -450,16 +462,8 @@ fn is_float(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Float16 | DataType::Float32 | DataType::Float64)
 }
 
-/// A float as whole part and 2^-32 parts; infinities and values beyond 63 bits saturate, NaN is zero.
-fn fixed(value: f64) -> (i64, i64) {
-    let whole = value.floor();
-    let part = (value - whole) * 4_294_967_296.0;
-    (whole as i64, if part.is_finite() { part.round() as i64 } else { 0 })
-}
-
 fn float_of(sums: &Accumulator, lane: Lane) -> f64 {
-    let fixed = (i128::from(sums.lane(lane)) << 32) + i128::from(sums.lane(lane + 1));
-    fixed as f64 / 4_294_967_296.0
+    Fixed { whole: sums.lane(lane), parts: sums.lane(lane + 1) }.value()
 }
 
 fn bucket_lane(base: Lane, bucket: histogram::Bucket) -> Lane {

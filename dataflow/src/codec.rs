@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::SortOptions;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, RowParser, Rows, SortField};
-use arrow::compute::SortOptions;
 
 /// Encodes and decodes rows of one list of types.
 pub(crate) struct Codec {
@@ -90,9 +90,11 @@ pub(crate) fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) 
     let columns = columns
         .into_iter()
         .zip(schema.fields())
-        .map(|(column, field)| {
-            if column.data_type() == field.data_type() { Ok(column) } else { cast(&column, field.data_type()) }
-        })
+        .map(
+            |(column, field)| {
+                if column.data_type() == field.data_type() { Ok(column) } else { cast(&column, field.data_type()) }
+            },
+        )
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)

@@ -257,7 +257,11 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 }
 
 /// Starts the workers and a thread that joins them; gives the sequencer's ends.
-fn start_workers(workers: usize, reports: &Sender<Report>, losses: &Losses) -> Result<(Vec<WorkerEnd>, JoinHandle<()>), Error> {
+fn start_workers(
+    workers: usize,
+    reports: &Sender<Report>,
+    losses: &Losses,
+) -> Result<(Vec<WorkerEnd>, JoinHandle<()>), Error> {
     let (mut ends, mut taken) = (Vec::new(), Vec::new());
     for _ in 0..workers {
         let (commands, received): (Sender<Command>, Receiver<Command>) = channel();

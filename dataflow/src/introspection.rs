@@ -86,7 +86,8 @@ impl Introspection {
         if changes.is_empty() {
             return Vec::new();
         }
-        let number = |of: fn(&Line) -> i64| Arc::new(Int64Array::from_iter_values(changes.iter().map(|(_, l, _)| of(l))));
+        let number =
+            |of: fn(&Line) -> i64| Arc::new(Int64Array::from_iter_values(changes.iter().map(|(_, l, _)| of(l))));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(changes.iter().map(|(n, _, _)| *n as i64))),
             Arc::new(StringArray::from_iter_values(changes.iter().map(|(_, l, _)| &l.view))),

@@ -2,8 +2,8 @@
 //! broadcasts closed changes, decoded once, to all subscribers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::mpsc::Receiver;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
@@ -106,7 +106,8 @@ pub(crate) fn run(reports: &Receiver<Report>, workers: usize, views: &Views, que
                     merge.pending.entry(time).or_default().push((row, diff));
                 }
                 let shared = views.lock().expect("not poisoned").get(&view).cloned();
-                let upper = if merge.uppers.len() < workers { 0 } else { merge.uppers.values().copied().min().unwrap_or(0) };
+                let upper =
+                    if merge.uppers.len() < workers { 0 } else { merge.uppers.values().copied().min().unwrap_or(0) };
                 match shared {
                     Some(shared) if upper < u64::MAX => close(&shared, merge, upper, queue),
                     _ if upper == u64::MAX => {
@@ -117,8 +118,10 @@ pub(crate) fn run(reports: &Receiver<Report>, workers: usize, views: &Views, que
             }
         }
         let acked = acks.iter().copied().min().unwrap_or(0);
-        let slowest = views.lock().expect("not poisoned").values().map(|v| v.state.lock().expect("not poisoned").closed).min();
-        let closed = slowest.map_or(Some(TickTime(acked)), |slowest| slowest.map(|slowest| slowest.min(TickTime(acked))));
+        let slowest =
+            views.lock().expect("not poisoned").values().map(|v| v.state.lock().expect("not poisoned").closed).min();
+        let closed =
+            slowest.map_or(Some(TickTime(acked)), |slowest| slowest.map(|slowest| slowest.min(TickTime(acked))));
         if let Some(closed) = closed {
             queue.close(closed);
         }

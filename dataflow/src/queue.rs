@@ -59,7 +59,9 @@ impl Queue {
     /// Adds a tick; when the queue is full the oldest tick's events are lost and its state changes move on.
     pub(crate) fn push(&self, mut tick: Tick) {
         let mut waiting = self.lock();
-        if waiting.ticks.len() >= self.capacity && let Some(oldest) = waiting.ticks.pop_front() {
+        if waiting.ticks.len() >= self.capacity
+            && let Some(oldest) = waiting.ticks.pop_front()
+        {
             let rows: usize = oldest.events.iter().map(|(_, batch)| batch.num_rows()).sum();
             self.losses.add("dataflow", "queue_full", rows as i64, oldest.bytes() as i64);
             let next = waiting.ticks.front_mut().unwrap_or(&mut tick);
@@ -109,7 +111,9 @@ impl Queue {
             if waiting.stopped {
                 return Next::Stop;
             }
-            if waiting.open.len() <= MAX_OPEN_TICKS && let Some(tick) = waiting.ticks.pop_front() {
+            if waiting.open.len() <= MAX_OPEN_TICKS
+                && let Some(tick) = waiting.ticks.pop_front()
+            {
                 let last = waiting.open.last().copied().unwrap_or(0);
                 if tick.time.0 > last {
                     waiting.open.insert(tick.time.0);

@@ -16,8 +16,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
 use watershed_operators::{
-    Accumulator, Leaf, Row, Rows, accumulate, arrange_rows, distinct, first_rows, keys_of, leaf, matching, merge_by_key,
-    merge_values, pairs,
+    Accumulator, Leaf, Row, Rows, accumulate, arrange_rows, distinct, first_rows, keys_of, leaf, matching,
+    merge_by_key, merge_values, pairs,
 };
 use watershed_query::view::{EventScan, Join, Map, Node, Operator, Reduce, TopK, ViewPlan};
 
@@ -93,11 +93,8 @@ fn types_of(expressions: &[Arc<dyn PhysicalExpr>], schema: &Schema) -> Result<Ve
 
 fn order_codec(top: &TopK, schema: &Schema) -> Result<Codec, Error> {
     let expressions: Vec<_> = top.order.iter().map(|key| Arc::clone(&key.expression)).collect();
-    let options: Vec<_> = top
-        .order
-        .iter()
-        .map(|key| SortOptions { descending: key.descending, nulls_first: key.nulls_first })
-        .collect();
+    let options: Vec<_> =
+        top.order.iter().map(|key| SortOptions { descending: key.descending, nulls_first: key.nulls_first }).collect();
     Codec::ordered(types_of(&expressions, schema)?, &options).map_err(Error::unsupported)
 }
 
@@ -144,7 +141,13 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             Operator::Join { left, right, join } => self.join(left, right, join, &node.schema),
             Operator::Union(inputs) => {
                 let mut inputs = inputs.iter();
-                let Some(first) = inputs.next() else { return self.table(Feeds::Constant(arrow::array::RecordBatch::new_empty(Arc::clone(&node.schema))), Vec::new(), &node.schema) };
+                let Some(first) = inputs.next() else {
+                    return self.table(
+                        Feeds::Constant(arrow::array::RecordBatch::new_empty(Arc::clone(&node.schema))),
+                        Vec::new(),
+                        &node.schema,
+                    );
+                };
                 let mut all = self.rows(first);
                 for input in inputs {
                     let rows = self.rows(input);
@@ -169,7 +172,12 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         rows
     }
 
-    fn reader(&self, scan: &EventScan, steps: Vec<(Map, SchemaRef)>, outputs: Vec<Arc<dyn PhysicalExpr>>) -> EventReader {
+    fn reader(
+        &self,
+        scan: &EventScan,
+        steps: Vec<(Map, SchemaRef)>,
+        outputs: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> EventReader {
         EventReader {
             columns: scan.columns.clone(),
             chain: self.chain(steps, outputs),
@@ -218,11 +226,24 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     }
 
     /// Runs containers of rows through a chain and `logic` over what comes out, with the updates that it came from.
-    fn vectorised<D, R, L>(&mut self, rows: Rows<'scope>, input: &SchemaRef, label: &str, chain: Chain, mut logic: L) -> VecCollection<'scope, u64, D, R>
+    fn vectorised<D, R, L>(
+        &mut self,
+        rows: Rows<'scope>,
+        input: &SchemaRef,
+        label: &str,
+        chain: Chain,
+        mut logic: L,
+    ) -> VecCollection<'scope, u64, D, R>
     where
         D: Clone + 'static,
         R: Clone + 'static,
-        L: FnMut(&[arrow::array::ArrayRef], &[(Row, u64, i64)], &[u32], &mut dyn FnMut((D, u64, R))) -> Result<(), arrow::error::ArrowError> + 'static,
+        L: FnMut(
+                &[arrow::array::ArrayRef],
+                &[(Row, u64, i64)],
+                &[u32],
+                &mut dyn FnMut((D, u64, R)),
+            ) -> Result<(), arrow::error::ArrowError>
+            + 'static,
     {
         let (schema, decoder) = (relaxed(input), Codec::of(input).expect(CHECKED));
         let (losses, owner) = (self.losses.clone(), self.view.to_owned());
@@ -239,7 +260,9 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
                             return;
                         };
                         for piece in chain.run(&batch) {
-                            let done = logic(&piece.columns, updates, piece.origins.values(), &mut |update| session.give(update));
+                            let done = logic(&piece.columns, updates, piece.origins.values(), &mut |update| {
+                                session.give(update)
+                            });
                             if done.is_err() {
                                 losses.add(&owner, "malformed_batch", piece.len() as i64, 0);
                             }
@@ -272,7 +295,12 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     }
 
     /// The sums and candidates of rows that are not fresh from a scan.
-    fn partials(&mut self, input: &Node, keys: Codec, aggregates: &Rc<Aggregates>) -> VecCollection<'scope, u64, Partial, i64> {
+    fn partials(
+        &mut self,
+        input: &Node,
+        keys: Codec,
+        aggregates: &Rc<Aggregates>,
+    ) -> VecCollection<'scope, u64, Partial, i64> {
         let rows = self.rows(input);
         let chain = self.chain(Vec::new(), aggregates.expressions());
         let aggregates = Rc::clone(aggregates);
@@ -300,21 +328,28 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let mut waiting = self.first_worker.then(|| aggregates.no_candidates());
         let values = aggregates.has_candidates();
         let name = self.label("seed");
-        let (leaf, seed) = leaf(self.scope, &name, move |_tick, _item: Option<Item>, emit: &mut dyn FnMut(Partial, i64)| {
-            if let Some(candidates) = waiting.take() {
-                emit(Partial::Sums(Row::new(), Accumulator::from_sorted([(SEED, 1)])), 1);
-                if values {
-                    emit(Partial::Candidates(Row::new(), candidates), 1);
+        let (leaf, seed) =
+            leaf(self.scope, &name, move |_tick, _item: Option<Item>, emit: &mut dyn FnMut(Partial, i64)| {
+                if let Some(candidates) = waiting.take() {
+                    emit(Partial::Sums(Row::new(), Accumulator::from_sorted([(SEED, 1)])), 1);
+                    if values {
+                        emit(Partial::Candidates(Row::new(), candidates), 1);
+                    }
                 }
-            }
-        });
+            });
         let empty = arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty()));
         self.leaves.leaves.push((Feeds::Constant(empty), leaf));
         seed
     }
 
     /// From partials to the rows of the reduce: key and aggregates.
-    fn finish(&mut self, partials: VecCollection<'scope, u64, Partial, i64>, aggregates: Rc<Aggregates>, label: &str, fused: bool) -> Rows<'scope> {
+    fn finish(
+        &mut self,
+        partials: VecCollection<'scope, u64, Partial, i64>,
+        aggregates: Rc<Aggregates>,
+        label: &str,
+        fused: bool,
+    ) -> Rows<'scope> {
         let sums = |partials: VecCollection<'scope, u64, Partial, i64>| {
             let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
                 Partial::Sums(key, sums) => Some((key, time, sums)),
@@ -330,33 +365,40 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             let merger = aggregates.merger();
             let merge = move |values: &[&[u8]]| merger.merge(values);
             let values = format!("{label}: values");
-            let merged = if fused { merge_by_key(candidates, &values, merge) } else { merge_values(candidates, &values, merge) };
+            let merged =
+                if fused { merge_by_key(candidates, &values, merge) } else { merge_values(candidates, &values, merge) };
             let merged = arrange_rows(merged, &format!("{label}: merged"));
             let sums = arrange_rows(sums(partials).map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
-            sums.join_core(merged, |key, sums, merged| Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec()))))
+            sums.join_core(merged, |key, sums, merged| {
+                Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec())))
+            })
         } else {
             sums(partials).map(|(key, sums)| (key, (sums, Row::new())))
         };
         let (losses, owner) = (self.losses.clone(), self.view.to_owned());
         groups
             .inner
-            .unary::<CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _>(Pipeline, &format!("{label}: finish"), move |_, _| {
-                move |input, output| {
-                    input.for_each(|capability, updates| {
-                        let mut session = output.session(&capability);
-                        let (heads, groups): (Vec<_>, Vec<_>) =
-                            updates.drain(..).map(|((key, group), time, diff)| ((key, time, diff), group)).unzip();
-                        let Ok(aggregates) = aggregates.finish(&groups) else {
-                            losses.add(&owner, "malformed_batch", groups.len() as i64, 0);
-                            return;
-                        };
-                        for (at, (mut row, time, diff)) in heads.into_iter().enumerate() {
-                            row.extend_from_slice(aggregates.row(at));
-                            session.give((row, time, diff));
-                        }
-                    });
-                }
-            })
+            .unary::<CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _>(
+                Pipeline,
+                &format!("{label}: finish"),
+                move |_, _| {
+                    move |input, output| {
+                        input.for_each(|capability, updates| {
+                            let mut session = output.session(&capability);
+                            let (heads, groups): (Vec<_>, Vec<_>) =
+                                updates.drain(..).map(|((key, group), time, diff)| ((key, time, diff), group)).unzip();
+                            let Ok(aggregates) = aggregates.finish(&groups) else {
+                                losses.add(&owner, "malformed_batch", groups.len() as i64, 0);
+                                return;
+                            };
+                            for (at, (mut row, time, diff)) in heads.into_iter().enumerate() {
+                                row.extend_from_slice(aggregates.row(at));
+                                session.give((row, time, diff));
+                            }
+                        });
+                    }
+                },
+            )
             .as_collection()
     }
 
@@ -376,7 +418,12 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let left_only = || left_rows.clone().concat(left_matching().negate());
         let right_only = || right_rows.clone().concat(right_matching().negate());
         let inner = || pairs(left_by_key.clone(), right_by_key.clone());
-        let padded_left = || left_only().map(move |mut row| { row.extend_from_slice(&right_nulls); row });
+        let padded_left = || {
+            left_only().map(move |mut row| {
+                row.extend_from_slice(&right_nulls);
+                row
+            })
+        };
         let padded_right = || right_only().map(move |row| [left_nulls.as_slice(), row.as_slice()].concat());
         let rows = match join.kind {
             JoinType::Inner => inner(),
@@ -398,7 +445,12 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     }
 
     /// Rows with their keys; rows with a NULL in the key are left out, since they match nothing.
-    fn keyed(&mut self, rows: Rows<'scope>, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> VecCollection<'scope, u64, (Row, Row), i64> {
+    fn keyed(
+        &mut self,
+        rows: Rows<'scope>,
+        node: &Node,
+        keys: &[Arc<dyn PhysicalExpr>],
+    ) -> VecCollection<'scope, u64, (Row, Row), i64> {
         let codec = codec_of(keys, &node.schema).expect(CHECKED);
         let chain = self.chain(Vec::new(), keys.to_vec());
         let label = self.label("key");

@@ -107,7 +107,8 @@ impl Store {
     pub(crate) fn new(budget: usize, losses: Losses) -> Self {
         let tables = ALL.iter().copied();
         let events = tables.clone().filter(|t| t.kind == Kind::Event).map(|t| (t.name, VecDeque::new())).collect();
-        let states = tables.filter(|t| t.kind == Kind::State).filter_map(|t| Some((t.name, StateTable::new(t)?))).collect();
+        let states =
+            tables.filter(|t| t.kind == Kind::State).filter_map(|t| Some((t.name, StateTable::new(t)?))).collect();
         Store { budget, bytes: 0, events, states, last: TickTime(0), losses }
     }
 

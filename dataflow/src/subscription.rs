@@ -60,7 +60,12 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(view: Arc<ViewShared>, options: SubscribeOptions, subscribers: &Subscribers, since: TickTime) -> Self {
+    pub(crate) fn new(
+        view: Arc<ViewShared>,
+        options: SubscribeOptions,
+        subscribers: &Subscribers,
+        since: TickTime,
+    ) -> Self {
         let counters = Arc::new(Subscriber {
             view: view.name.clone(),
             peer: options.peer.clone(),

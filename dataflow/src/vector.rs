@@ -50,7 +50,12 @@ impl Evaluated {
 
 impl Chain {
     /// A chain of maps with the schemas that they make; without outputs, the columns of the last schema come out.
-    pub(crate) fn new(steps: Vec<(Map, SchemaRef)>, outputs: Vec<Arc<dyn PhysicalExpr>>, owner: &str, losses: &Losses) -> Self {
+    pub(crate) fn new(
+        steps: Vec<(Map, SchemaRef)>,
+        outputs: Vec<Arc<dyn PhysicalExpr>>,
+        owner: &str,
+        losses: &Losses,
+    ) -> Self {
         let steps = steps.into_iter().map(|(map, schema)| (map, relaxed(&schema))).collect();
         Chain { steps, outputs, owner: owner.to_owned(), losses: losses.clone() }
     }

@@ -34,7 +34,12 @@ const MIN_SHARED_ROWS: usize = 1024;
 pub(crate) enum Command {
     Tick(Arc<Tick>),
     /// The sequencer adds what is retained.
-    Create { id: ViewId, name: Arc<str>, plan: Arc<ViewPlan>, state: Option<StoreSnapshot> },
+    Create {
+        id: ViewId,
+        name: Arc<str>,
+        plan: Arc<ViewPlan>,
+        state: Option<StoreSnapshot>,
+    },
     Drop(ViewId),
     Stop,
 }
@@ -144,7 +149,9 @@ fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewP
             Feeds::Events(table) => {
                 let mut handed = 0;
                 for batch in state.batches(table) {
-                    let (Some(table), Some(batch)) = (by_name(table), share(worker, &batch, &mut handed)) else { continue };
+                    let (Some(table), Some(batch)) = (by_name(table), share(worker, &batch, &mut handed)) else {
+                        continue;
+                    };
                     leaf.push(time, Item::Events(Rc::new(StoredBatch::new(table, batch))));
                 }
             }
@@ -165,9 +172,10 @@ fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewP
 
 /// Sends a view's updates and its frontier, each time that it moves, to the publisher.
 fn publish(rows: watershed_operators::Rows<'_>, worker: usize, view: ViewId, reports: Sender<Report>) {
-    let _ = rows
-        .inner
-        .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "publish", move |capability, _| {
+    let _ = rows.inner.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+        Pipeline,
+        "publish",
+        move |capability, _| {
             drop(capability);
             let mut updates: Vec<(Row, u64, i64)> = Vec::new();
             let mut last = 0u64;
@@ -180,5 +188,6 @@ fn publish(rows: watershed_operators::Rows<'_>, worker: usize, view: ViewId, rep
                     let _ = reports.send(Report::Updates { view, worker, upper, updates });
                 }
             }
-        });
+        },
+    );
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{AsArray as _, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampNanosecondType;
 use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
@@ -111,7 +111,8 @@ fn can_be_inside(table: &Table, batch: &RecordBatch, window: &Window, now_ns: i6
         return false;
     }
     let stays = window.age_ns.is_none_or(|age| max(times).is_none_or(|last| last >= window.pane_of(now_ns - age)));
-    let entered = window.delay_ns.is_none_or(|delay| min(times).is_none_or(|first| first < window.pane_of(now_ns - delay)));
+    let entered =
+        window.delay_ns.is_none_or(|delay| min(times).is_none_or(|first| first < window.pane_of(now_ns - delay)));
     stays && entered
 }
 

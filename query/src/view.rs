@@ -38,6 +38,7 @@ pub enum Operator {
     /// Rows that never change.
     Constant(RecordBatch),
     /// Filter and project, row by row.
+    #[allow(missing_docs)] // The types say it.
     Map { input: Box<Node>, map: Map },
     /// Group by keys and aggregate. Without keys there is exactly one row, also for no input.
     Reduce { input: Box<Node>, reduce: Reduce },

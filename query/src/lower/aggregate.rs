@@ -2,9 +2,9 @@
 
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate as Group, Expr, LogicalPlan};
-use datafusion::scalar::ScalarValue;
 
 use super::{Above, Refusal, all, node, physical, refuse};
+use crate::functions::quantile_of;
 use crate::meaning::is_enumeration;
 use crate::view::{Aggregate, Function, Operator, Reduce};
 
@@ -44,6 +44,9 @@ fn is_linear(plan: &LogicalPlan) -> bool {
 
 fn function_of(call: &AggregateFunction) -> Result<(Function, &[Expr]), Refusal> {
     let name = call.func.name();
+    if let (Some(quantile), false) = (quantile_of(call), call.params.distinct) {
+        return Ok((Function::Quantile(quantile), &call.params.args[..1]));
+    }
     if call.params.distinct && !matches!(name, "min" | "max") {
         return Err(refuse(format!("{name}(DISTINCT …) beside other aggregates cannot be kept up")));
     }
@@ -62,10 +65,6 @@ fn function_of(call: &AggregateFunction) -> Result<(Function, &[Expr]), Refusal>
         ("last", [_, _]) => Function::Last,
         ("histogram", [_]) => Function::Histogram,
         ("merge_histogram", [_]) => Function::MergeHistogram,
-        ("approx_median", [_]) => Function::Quantile(0.5),
-        ("quantile" | "approx_percentile_cont", [_, quantile]) => {
-            return Ok((Function::Quantile(literal(quantile)?), &arguments[..1]));
-        }
         ("median" | "percentile_cont", _) => {
             return Err(Refusal {
                 reason: format!("{name} is exact, which needs every value"),
@@ -75,13 +74,4 @@ fn function_of(call: &AggregateFunction) -> Result<(Function, &[Expr]), Refusal>
         _ => return Err(refuse(format!("{name} cannot be kept up"))),
     };
     Ok((function, arguments))
-}
-
-fn literal(expression: &Expr) -> Result<f64, Refusal> {
-    match expression {
-        Expr::Literal(ScalarValue::Float64(Some(value)), _) => Ok(*value),
-        Expr::Literal(ScalarValue::Int64(Some(value)), _) => Ok(*value as f64),
-        Expr::Cast(cast) => literal(&cast.expr),
-        _ => Err(refuse("a quantile must be a number from 0 to 1")),
-    }
 }
