@@ -30,12 +30,12 @@ demo: setup ## small real services, load on them, and their live map
 test: setup-test ## everything that can be tested on this machine
 	$(call say,formatting)
 	cargo fmt --all --check
-	$(call say,building)
-	cargo build --workspace --bins
-	$(call say,lints)
-	cargo clippy --workspace --all-targets -- -D warnings
+	$(call say,building the program and all tests (the first time takes about 10 minutes on two cores))
+	cargo test --workspace --no-run
 	$(call say,tests)
 	cargo test --workspace --no-fail-fast
+	$(call say,lints)
+	cargo clippy --workspace --all-targets -- -D warnings
 
 bench: setup-test ## the figures: criterion benches, then the comparison on live servers
 	$(call say,criterion benches)
