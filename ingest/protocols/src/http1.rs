@@ -10,6 +10,8 @@ mod infer;
 mod pairing;
 mod parser;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use exchange::{ContentType, Counts, Exchange, Message, Pool};

@@ -20,12 +20,32 @@ pub struct Inference {
 
 /// From here on a buffer is taken for the start of a message.
 pub(super) const LIKELY: u8 = 80;
+/// So much is asked of a start after something was not seen: the method may have lost its first letters.
+pub(super) const CERTAIN: u8 = 95;
 
 /// Request lines are searched this far for their version.
 const LINE_MAX: usize = 8 << 10;
 const METHOD_MAX: usize = 24;
 
-const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
+const METHODS: [&[u8]; 17] = [
+    b"GET",
+    b"HEAD",
+    b"POST",
+    b"PUT",
+    b"DELETE",
+    b"CONNECT",
+    b"OPTIONS",
+    b"TRACE",
+    b"PATCH",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"MKCOL",
+    b"COPY",
+    b"MOVE",
+    b"LOCK",
+    b"REPORT",
+    b"SEARCH",
+];
 
 /// Scores the beginning of a buffer. A buffer that ends before it can be told has a score below [`LIKELY`] but above
 /// zero.
@@ -67,7 +87,7 @@ fn request_line(bytes: &[u8]) -> u8 {
     }
     let method_score = match () {
         () if METHODS.contains(&method) => 40,
-        () if method.iter().all(u8::is_ascii_uppercase) => 25,
+        () if method.iter().all(u8::is_ascii_uppercase) => 20,
         () => 10,
     };
     let target_score = match target.first() {

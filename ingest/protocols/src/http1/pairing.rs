@@ -30,11 +30,21 @@ pub(super) struct Pairing {
     pipelined: bool,
     /// The connection was met in the middle, and no request was seen on it yet.
     older: bool,
+    /// The connection was met in the middle.
+    pub(super) met_late: bool,
 }
 
 impl Pairing {
     pub(super) fn new() -> Self {
-        Pairing { whole: true, stale: false, responses_missed: false, before_gap: 0, pipelined: false, older: false }
+        Pairing {
+            whole: true,
+            stale: false,
+            responses_missed: false,
+            before_gap: 0,
+            pipelined: false,
+            older: false,
+            met_late: false,
+        }
     }
 
     /// The connection is met in the middle.
@@ -47,10 +57,20 @@ impl Pairing {
     pub(super) fn is_older(&mut self) {
         self.started_late();
         self.older = true;
+        self.met_late = true;
     }
 
-    pub(super) fn saw_request(&mut self) {
+    /// A request begins; whether no other waits for its response and the responses can be followed.
+    pub(super) fn saw_request(&mut self, alone: bool) {
         self.older = false;
+        // Every request was seen and none is outstanding: what was missed were answers to those.
+        self.responses_missed &= !alone || self.stale;
+    }
+
+    /// Something was missed before it was known which side asks.
+    pub(super) fn anything_missed(&mut self) {
+        self.started_late();
+        self.responses_missed = true;
     }
 
     /// Whether pairs cannot be told before everything outstanding has been answered.
@@ -91,10 +111,8 @@ impl Pairing {
             };
         }
         if self.responses_missed {
+            // The one that waits may have been answered unseen, and the next one asked unseen.
             self.responses_missed = false;
-            if waiting == 1 && !(self.stale && self.pipelined) {
-                return Verdict::Answers;
-            }
             self.stale = true;
             return Verdict::Ambiguous;
         }

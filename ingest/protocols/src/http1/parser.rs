@@ -6,7 +6,7 @@ use crate::http1::chunk::{Chunk, Skip, Step};
 use crate::http1::exchange::{Counts, Exchange, Message, Pool};
 use crate::http1::half::{Half, State};
 use crate::http1::head::{Head, Length, Parsed, end_of_head, parse, parse_cut};
-use crate::http1::infer::{Kind, LIKELY, infer};
+use crate::http1::infer::{CERTAIN, Kind, LIKELY, infer};
 use crate::http1::pairing::{Pairing, Verdict};
 use crate::segment::{Direction, Segment};
 
@@ -98,7 +98,7 @@ impl Parser {
     /// Where the next segment of a direction should be, if that is known.
     #[must_use]
     pub fn expected(&self, direction: Direction) -> Option<u64> {
-        self.halves[direction as usize].next.or(self.pairing.whole.then_some(0))
+        self.halves[direction as usize].next.or((!self.pairing.met_late).then_some(0))
     }
 
     /// Whether nothing of it has to be kept in memory.
@@ -128,20 +128,12 @@ impl Parser {
         let mut at_start = true;
         let mut unseen = length - captured.len() as u64;
         match self.halves[side].next {
-            None => {
-                if segment.position > 0 && self.pairing.whole && self.halves[1 - side].next.is_some() {
-                    self.counts.gaps += 1;
-                    self.counts.gap_bytes += segment.position;
-                    self.pass(side, segment.position, true);
-                } else if segment.position > 0 {
-                    self.pairing.is_older();
-                    self.halves[side].state = State::Lost { events: 0 };
-                }
+            None if segment.position > 0 => {
+                self.gap(side, segment.position);
             }
+            None => {}
             Some(next) if segment.position > next => {
-                self.counts.gaps += 1;
-                self.counts.gap_bytes += segment.position - next;
-                self.pass(side, segment.position - next, true);
+                self.gap(side, segment.position - next);
             }
             Some(next) if segment.position < next => {
                 let seen = (next - segment.position).min(length);
@@ -257,6 +249,10 @@ impl Parser {
             self.halves[0].tracked = false;
             self.halves[1].tracked = false;
         }
+        self.note_missed(side);
+    }
+
+    fn note_missed(&mut self, side: usize) {
         let waiting = self.asked.saturating_sub(self.answered);
         match self.requests {
             Some(_) if self.is_request(side) => self.pairing.requests_missed(waiting),
@@ -268,6 +264,18 @@ impl Parser {
     fn garbage(&mut self, side: usize) {
         self.counts.garbage += 1;
         self.lose(side);
+    }
+
+    fn gap(&mut self, side: usize, count: u64) {
+        self.counts.gaps += 1;
+        self.counts.gap_bytes += count;
+        if matches!(self.halves[side].state, State::Lost { .. }) && !self.pairing.met_late {
+            self.note_missed(side);
+        }
+        self.pass(side, count, true);
+        if self.requests.is_none() && !self.pairing.met_late {
+            self.pairing.anything_missed();
+        }
     }
 
     /// Bytes passed that cannot be seen, elided or lost.
@@ -392,6 +400,12 @@ impl Parser {
         found.score >= LIKELY && fits
     }
 
+    /// Whether a message starts here, where anything may have come before.
+    fn is_start(&self, side: usize, bytes: &[u8]) -> bool {
+        let found = infer(bytes);
+        self.is_likely(side, bytes) && (found.kind == Kind::Response || found.score >= CERTAIN)
+    }
+
     fn end_at(&mut self, side: usize, time_ns: i64) {
         if let Some(message) = self.message(side) {
             message.end_ns = time_ns;
@@ -432,7 +446,7 @@ impl Parser {
 
     fn resynchronise(&mut self, side: usize, bytes: &[u8], at_start: bool, events: u32) -> Option<usize> {
         self.halves[side].state = State::Lost { events: events.saturating_add(1) };
-        if at_start && self.is_likely(side, bytes) {
+        if at_start && self.is_start(side, bytes) {
             self.halves[side].state = State::Start;
             return Some(0);
         }
@@ -440,7 +454,7 @@ impl Parser {
             return None;
         }
         let found = bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)?;
-        let complete = self.is_likely(side, &bytes[found..]) && end_of_head(&bytes[found..]).is_some();
+        let complete = self.is_start(side, &bytes[found..]) && end_of_head(&bytes[found..]).is_some();
         if !complete {
             return None;
         }
@@ -586,8 +600,9 @@ impl Parser {
         if self.asked == self.exchanges.len() {
             self.exchanges.push_back(self.spare.take().unwrap_or_default());
         }
+        let none_waits = self.asked <= self.answered;
+        self.pairing.saw_request(none_waits && !matches!(self.halves[1 - side].state, State::Lost { .. }));
         self.asked += 1;
-        self.pairing.saw_request();
         self.halves[side].tracked = true;
         match head.fields {
             _ if &bytes[head.word.clone()] == b"CONNECT" => State::Tunnel,
@@ -615,10 +630,14 @@ impl Parser {
             }
             // What was asked before anyone looked is not a loss.
             Verdict::Older => {}
-            Verdict::Early | Verdict::Unknown => self.counts.unpaired_responses += 1,
+            Verdict::Early | Verdict::Unknown => {
+                self.counts.unpaired_responses += 1;
+                self.forget_head(1 - side);
+            }
             Verdict::Ambiguous => {
                 self.counts.unpaired_responses += 1;
                 self.give_up();
+                self.forget_head(1 - side);
             }
         }
         let (mut no_body, mut connect) = (matches!(head.status, 204 | 304), false);
@@ -649,6 +668,16 @@ impl Parser {
                 Length::Known(length) => State::Fixed(length),
                 Length::Invalid => State::Unframed { chunked: false },
             },
+        }
+    }
+
+    /// A request of which the end was missed may be the one that was just answered.
+    fn forget_head(&mut self, side: usize) {
+        if self.halves[side].state == State::Head {
+            self.counts.unpaired_requests += 1;
+            self.halves[side].drop_buffer();
+            self.halves[side].state = State::Lost { events: 0 };
+            self.pairing.requests_missed(0);
         }
     }
 

@@ -16,6 +16,9 @@ fn run(steps: &[&str]) -> Vec<String> {
     let (mut parser, mut pool, mut lines) = (Parser::new(Limits { body_bytes: 64 }), Pool::default(), Vec::new());
     let mut positions = [0_u64; 2];
     let mut time_ns = 0;
+    if steps[0][1..].starts_with('-') {
+        parser.starts_late();
+    }
     for (index, step) in steps.iter().enumerate() {
         let direction = if step.starts_with('>') { Direction::Sent } else { Direction::Received };
         let position = &mut positions[direction as usize];
