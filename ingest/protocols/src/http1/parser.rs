@@ -269,7 +269,11 @@ impl Parser {
     fn gap(&mut self, side: usize, count: u64) {
         self.counts.gaps += 1;
         self.counts.gap_bytes += count;
-        if matches!(self.halves[side].state, State::Lost { .. }) && !self.pairing.met_late {
+        let half = &self.halves[side];
+        // A response without a known request may have no body at all: what was lost may be the next one.
+        let in_doubt = matches!(half.state, State::Fixed(_) | State::Chunked(_)) && !half.tracked;
+        let lost = matches!(half.state, State::Lost { .. }) && !self.pairing.met_late;
+        if lost || in_doubt {
             self.note_missed(side);
         }
         self.pass(side, count, true);
