@@ -155,6 +155,7 @@ impl Exchange {
 /// Exchanges that are not in use, shared by all connections, so that a connection at rest holds none.
 #[derive(Debug, Default)]
 pub struct Pool {
+    #[expect(clippy::vec_box, reason = "boxes move between queues and pool; an exchange is some hundred bytes")]
     free: Vec<Box<Exchange>>,
 }
 

@@ -277,6 +277,17 @@ impl Parser {
             self.note_missed(side);
         }
         self.pass(side, count, true);
+        let answers = &mut self.halves[1 - side];
+        if self.requests.is_some_and(|direction| direction as usize == side)
+            && answers.state == State::Head
+            && self.asked <= self.answered
+        {
+            // The response in progress is not one to what comes after the gap.
+            answers.drop_buffer();
+            answers.state = State::Lost { events: 0 };
+            self.counts.unpaired_responses += 1;
+            self.pairing.responses_missed();
+        }
         if self.requests.is_none() && !self.pairing.met_late {
             self.pairing.anything_missed();
         }
