@@ -12,6 +12,7 @@ use watershed_query::view::ViewPlan;
 use crate::error::Error;
 use crate::introspection::Subscribers;
 use crate::losses::Losses;
+use crate::meters::Meter;
 use crate::publish::{Report, ViewShared, Views};
 use crate::queue::Queue;
 use crate::render::check;
@@ -98,14 +99,15 @@ impl Dataflow {
             next_view: AtomicU64::new(1),
         });
         let (reports, reported) = channel();
-        let (ends, worker_ends) = start_workers(workers, &reports, &losses)?;
-        drop(reports);
+        let (created, meters) = channel();
+        let (ends, worker_ends) = start_workers(workers, &reports, &losses, &created)?;
+        drop((reports, created));
         let mut threads = vec![worker_ends];
         let publisher = Arc::clone(&shared);
         threads.push(spawn("publisher", move || {
             crate::publish::run(&reported, workers, &publisher.views, &publisher.queue);
         })?);
-        let sequencer = Sequencer::new(Arc::clone(&shared), ends);
+        let sequencer = Sequencer::new(Arc::clone(&shared), ends, meters);
         threads.push(spawn("sequencer", move || sequencer.run())?);
         let running = Running { shared: Arc::clone(&shared), threads };
         Ok((Dataflow { shared: Arc::clone(&shared) }, Input { shared }, running))
@@ -261,11 +263,13 @@ fn start_workers(
     workers: usize,
     reports: &Sender<Report>,
     losses: &Losses,
+    meters: &Sender<Arc<Meter>>,
 ) -> Result<(Vec<WorkerEnd>, JoinHandle<()>), Error> {
     let (mut ends, mut taken) = (Vec::new(), Vec::new());
     for _ in 0..workers {
         let (commands, received): (Sender<Command>, Receiver<Command>) = channel();
-        taken.push(Some(Ends { commands: received, reports: reports.clone(), losses: losses.clone() }));
+        let (reports, losses, meters) = (reports.clone(), losses.clone(), meters.clone());
+        taken.push(Some(Ends { commands: received, reports, losses, meters }));
         ends.push(commands);
     }
     let taken = Mutex::new(taken);

@@ -8,6 +8,7 @@ mod group;
 mod handle;
 mod introspection;
 mod losses;
+mod meters;
 mod panes;
 mod publish;
 mod queue;

@@ -1,7 +1,7 @@
 //! Puts ticks and commands into one order for all workers, and into the store before them.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 use std::thread::Thread;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
@@ -10,6 +10,7 @@ use watershed_model::{Loss, Tick};
 
 use crate::handle::Shared;
 use crate::introspection::Introspection;
+use crate::meters::Meter;
 use crate::queue::Next;
 use crate::worker::Command;
 
@@ -27,8 +28,8 @@ pub(crate) struct Sequencer {
 }
 
 impl Sequencer {
-    pub(crate) fn new(shared: Arc<Shared>, workers: Vec<WorkerEnd>) -> Self {
-        Sequencer { shared, workers, introspection: Introspection::default() }
+    pub(crate) fn new(shared: Arc<Shared>, workers: Vec<WorkerEnd>, meters: Receiver<Arc<Meter>>) -> Self {
+        Sequencer { shared, workers, introspection: Introspection::new(meters) }
     }
 
     /// Runs until the queue stops.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
-use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 use watershed_model::Tick;
 use watershed_model::tables::by_name;
@@ -18,6 +18,7 @@ use watershed_query::Snapshot as _;
 use watershed_query::view::ViewPlan;
 
 use crate::losses::Losses;
+use crate::meters::Meter;
 use crate::publish::{Report, ViewId};
 use crate::render::{Feeds, Renderer};
 use crate::scan::Item;
@@ -49,6 +50,7 @@ pub(crate) struct Ends {
     pub(crate) commands: Receiver<Command>,
     pub(crate) reports: Sender<Report>,
     pub(crate) losses: Losses,
+    pub(crate) meters: Sender<Arc<Meter>>,
 }
 
 struct View {
@@ -58,6 +60,7 @@ struct View {
 
 /// Runs until it is told to stop.
 pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
+    crate::meters::follow(worker, ends.meters.clone());
     let mut views: HashMap<ViewId, View> = HashMap::new();
     let mut installed = usize::MAX;
     let mut handed = 0usize;

@@ -146,6 +146,12 @@ impl World {
         self.followed[at].rows.iter().flat_map(repeated).collect()
     }
 
+    /// Drops one view that is followed; later ones move up.
+    pub(super) fn unfollow(&mut self, at: usize) {
+        let followed = self.followed.remove(at);
+        self.dataflow.drop_view(&followed.view).unwrap();
+    }
+
     /// Drops all views that are followed.
     pub(super) fn drop_views(&mut self) {
         for followed in self.followed.drain(..) {
