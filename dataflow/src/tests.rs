@@ -2,6 +2,7 @@
 //! DataFusion's own execution is the oracle. Ticks are driven by hand; nothing here sleeps.
 #![allow(clippy::unwrap_used)]
 
+mod introspection;
 mod subscriptions;
 mod world;
 

@@ -233,7 +233,7 @@ fn all(expressions: &[Expr], schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalEx
 fn physical(expression: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, Refusal> {
     if has_now(expression) {
         return Err(Refusal {
-            reason: "now() can only be compared with time_ of an event table".into(),
+            reason: format!("now() can only be compared with time_ of an event table, not in `{expression}`"),
             hint: "write it as time_ > now() - INTERVAL '5 minutes', right in the table's WHERE".into(),
         });
     }

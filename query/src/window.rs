@@ -46,7 +46,7 @@ pub(crate) fn event_scan(plan: &LogicalPlan) -> Option<(&TableScan, &'static Tab
 pub(crate) fn split(predicate: &Expr) -> (Option<Window>, Option<Expr>) {
     let (mut age_ns, mut delay_ns) = (None::<i64>, None::<i64>);
     let mut rest = Vec::new();
-    for conjunct in split_conjunction_owned(predicate.clone()) {
+    for conjunct in split_conjunction_owned(predicate.clone()).into_iter().flat_map(both_ends) {
         match bound(&conjunct) {
             // Of several bounds the tightest holds.
             Some(Bound::Age(age)) => age_ns = Some(age_ns.map_or(age, |other| other.min(age))),
@@ -76,6 +76,17 @@ pub(crate) fn predicate_at(window: &Window, time: &Column, now_ns: i64) -> Optio
 enum Bound {
     Age(i64),
     Delay(i64),
+}
+
+/// A BETWEEN as its two comparisons.
+fn both_ends(conjunct: Expr) -> Vec<Expr> {
+    match conjunct {
+        Expr::Between(between) if !between.negated => {
+            let end = |operator, value| Expr::BinaryExpr(BinaryExpr::new(between.expr.clone(), operator, value));
+            vec![end(Operator::GtEq, between.low.clone()), end(Operator::LtEq, between.high.clone())]
+        }
+        other => vec![other],
+    }
 }
 
 /// `time_ > now() - interval` and its like, either side first.
