@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use watershed_model::{Upid, tables as model_tables};
 use watershed_protocols::http1::{Counts, Exchange, Limits, Parser, Pool};
 use watershed_protocols::{Decoder, Direction, Segment};
@@ -130,32 +131,28 @@ impl Connections {
     }
 
     fn tracked(&mut self, cookie: u64) -> Option<&mut Tracked> {
-        if !self.by_cookie.contains_key(&cookie) {
-            if self.by_cookie.len() >= CONNECTIONS_MAX {
+        let is_full = self.by_cookie.len() >= CONNECTIONS_MAX;
+        match self.by_cookie.entry(cookie) {
+            Entry::Occupied(tracked) => Some(tracked.into_mut()),
+            Entry::Vacant(_) if is_full => {
                 self.refused += 1;
-                return None;
+                None
             }
-            let info = Connection { cookie, ..Connection::default() };
-            let parser = Some(Box::new(Parser::new(Limits { body_bytes: self.body_bytes })));
-            self.by_cookie.insert(
-                cookie,
-                Tracked {
-                    info,
-                    tgid: 0,
-                    upid: Upid::NONE,
-                    parser,
-                    events: 0,
-                    http: false,
-                    totals: Totals::default(),
-                    closed: false,
-                    contribution: Contribution::default(),
-                    peer: Upid::NONE,
-                    peer_asked_at: u64::MAX,
-                    held: Vec::new(),
-                },
-            );
+            Entry::Vacant(vacant) => Some(vacant.insert(Tracked {
+                info: Connection { cookie, ..Connection::default() },
+                tgid: 0,
+                upid: Upid::NONE,
+                parser: Some(Box::new(Parser::new(Limits { body_bytes: self.body_bytes }))),
+                events: 0,
+                http: false,
+                totals: Totals::default(),
+                closed: false,
+                contribution: Contribution::default(),
+                peer: Upid::NONE,
+                peer_asked_at: u64::MAX,
+                held: Vec::new(),
+            })),
         }
-        self.by_cookie.get_mut(&cookie)
     }
 
     pub(crate) fn open(&mut self, info: Connection, upid: Upid) {
