@@ -29,14 +29,16 @@ struct World {
 }
 
 impl World {
-    fn start() -> Self {
+    /// A dataflow with the bundled views that are wanted.
+    fn start(wanted: impl Fn(&str) -> bool) -> Self {
         let config = Config { data_budget_bytes: 1 << 30, ..Config::default() };
         let (dataflow, input, running) = Dataflow::start(config).expect("the threads start");
         let catalog = Catalog::new();
-        let map = bundled().iter().find(|script| script.name == "ws/service_map").expect("it is bundled");
-        let script = compile(&catalog, map.text, map.name).expect("it compiles");
-        let plan = lower(&catalog, &script.tables[0]).expect("it can be a view");
-        dataflow.create_view(map.name, plan).expect("its name is free");
+        for view in bundled().iter().filter(|view| wanted(view.name)) {
+            let script = compile(&catalog, view.text, view.name).expect("it compiles");
+            let plan = lower(&catalog, &script.tables[0]).expect("it can be a view");
+            dataflow.create_view(view.name, plan).expect("its name is free");
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers starts");
         let columns = HTTP_EVENTS.columns.iter().map(column).collect();
         World { input, dataflow, runtime, time: 1_700_000_000_000, columns, _running: running }
@@ -104,6 +106,10 @@ fn column(column: &Column) -> ArrayRef {
     }
 }
 
+fn is_map(name: &str) -> bool {
+    name == "ws/service_map"
+}
+
 fn service_map(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("service_map");
     for retained in [20_u64, 200] {
@@ -114,7 +120,7 @@ fn service_map(criterion: &mut Criterion) {
                 let mut spent = Duration::ZERO;
                 let mut left = ticks;
                 while left > 0 {
-                    let mut world = World::start();
+                    let mut world = World::start(is_map);
                     world.many(retained, true);
                     let now = left.min(20);
                     spent += world.many(now, true);
@@ -125,9 +131,14 @@ fn service_map(criterion: &mut Criterion) {
         });
     }
     group.throughput(Throughput::Elements(1));
-    let mut world = World::start();
+    let mut world = World::start(is_map);
     world.many(20, true);
     group.bench_function("empty tick", |bencher| bencher.iter_custom(|ticks| world.many(ticks, false)));
+    let mut world = World::start(|_| true);
+    world.many(20, true);
+    group.bench_function("empty tick of all bundled views", |bencher| {
+        bencher.iter_custom(|ticks| world.many(ticks, false));
+    });
     group.finish();
 }
 

@@ -1,5 +1,6 @@
 //! Stored columns to the columns that plans see: addresses as text, header blocks as JSON, bytes as text.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -34,8 +35,10 @@ fn render(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             let stored = array
                 .as_fixed_size_binary_opt()
                 .ok_or_else(|| ArrowError::SchemaError("an address is stored as 16 bytes".into()))?;
+            // A batch has few ends: each is written out once.
+            let mut known: HashMap<&[u8], String> = HashMap::new();
             for row in 0..stored.len() {
-                text.append_value(address(stored.value(row)));
+                text.append_value(known.entry(stored.value(row)).or_insert_with_key(|bytes| address(bytes)));
             }
         }
         Storage::HttpHeaders | Storage::Bytes => {
