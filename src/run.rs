@@ -17,6 +17,9 @@ use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
 use crate::signals;
 
+/// Copied of a message while there is little traffic: the most that the probes can, since servers like Go's put chunk
+/// sizes behind the head that the framing needs. Under load ingest lowers it.
+const CAPTURE_BYTES: u32 = 4095;
 /// Threads that serve the API.
 const API_THREADS: usize = 2;
 /// Ticks that may wait for the dataflow; a tick is 100 ms.
@@ -124,6 +127,7 @@ pub(crate) fn kernel(settings: &Settings) -> watershed_bpf::Config {
     watershed_bpf::Config {
         scopes: settings.scopes().iter().map(parse).collect(),
         ring_bytes: settings.ring_bytes() as u32,
+        capture_bytes: CAPTURE_BYTES,
         ..watershed_bpf::Config::default()
     }
 }

@@ -81,6 +81,7 @@ http {
     uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi; gzip on; gzip_min_length 256; gzip_types text/plain;
     server {
         listen 127.0.0.1:PORT backlog=2048; root DIR/www;
+        location = /status { stub_status; access_log off; }
         location = /empty { return 204; }
         location = /moved { return 301 /1k.txt; }
         location = /error { return 500 "broken\n"; }
@@ -107,6 +108,16 @@ pub fn nginx(sendfile: bool) -> Result<Server> {
     let mut command = Command::new(binary);
     command.arg("-c").arg(folder.path().join("nginx.conf")).arg("-e").arg(folder.path().join("error.log"));
     started(command, port, folder)
+}
+
+/// Connections that an nginx of [`nginx`] has accepted, this look-up's own among them.
+///
+/// # Errors
+/// When it does not answer.
+pub fn accepted(nginx: &Server) -> Result<i64> {
+    let text = processes::output(Command::new("curl").args(["-s", "-S", &nginx.url("/status")]))?;
+    let numbers = text.lines().nth(2).and_then(|line| line.split_whitespace().next()).context("stub_status")?;
+    numbers.parse().context("stub_status")
 }
 
 const APACHE: &str = r#"
