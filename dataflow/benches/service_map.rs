@@ -77,7 +77,7 @@ fn column(column: &Column) -> ArrayRef {
     let upid = |pid: usize| Upid { asid: 1, pid: pid as u32, start_ticks: 7 }.to_bytes();
     let integer = |row: usize| match column.name {
         "trace_role" => 2,
-        "resp_status" => 200 + 300 * i64::from(row % 100 == 0),
+        "resp_status" => 200 + 300 * i64::from(row.is_multiple_of(100)),
         "latency" => 200_000 + (row as i64 * 7_919) % 600_000,
         "req_bytes" => 44,
         "resp_bytes" => 1_270,

@@ -8,10 +8,13 @@ use watershed_model::Loss;
 /// Distinct pairs of source and reason that are kept apart; others are counted under `other`.
 const MAX_KINDS: usize = 1024;
 
+/// Rows and bytes by source and reason.
+type Counts = BTreeMap<(String, String), (i64, i64)>;
+
 /// A shared counter of losses.
 #[derive(Clone, Default)]
 pub(crate) struct Losses {
-    counts: Arc<Mutex<BTreeMap<(String, String), (i64, i64)>>>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl Losses {

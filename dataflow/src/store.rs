@@ -18,12 +18,14 @@ struct EventBatch {
     bytes: usize,
 }
 
+type RowChange = (Vec<u8>, i64);
+
 struct StateTable {
     table: &'static Table,
     codec: Codec,
     rows: HashMap<Vec<u8>, i64, foldhash::fast::RandomState>,
     /// Changes after the last closed tick, so that the closed state can be read while later ticks are on their way.
-    open: VecDeque<(TickTime, Vec<(Vec<u8>, i64)>)>,
+    open: VecDeque<(TickTime, Vec<RowChange>)>,
 }
 
 impl StateTable {
