@@ -34,8 +34,6 @@ test: setup-test ## everything that can be tested on this machine
 	cargo test --workspace --no-run
 	$(call say,tests)
 	cargo test --workspace --no-fail-fast
-	$(call say,lints)
-	cargo clippy --workspace --all-targets -- -D warnings
 
 bench: setup-test ## the figures: criterion benches, then the comparison on live servers
 	$(call say,criterion benches)

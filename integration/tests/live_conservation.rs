@@ -22,11 +22,7 @@ struct Counted {
 fn counted(server: &Server) -> Result<Counted> {
     let lines = server.log_fields()?;
     let sum = |field: usize| lines.iter().filter_map(|line| line[field].parse::<i64>().ok()).sum();
-    Ok(Counted {
-        answered: lines.iter().filter(|line| line[5] != "0").count() as i64,
-        received: sum(4),
-        sent: sum(5),
-    })
+    Ok(Counted { answered: lines.iter().filter(|line| line[5] != "0").count() as i64, received: sum(4), sent: sum(5) })
 }
 
 fn ab(server: &Server, path: &str, requests: u32, connections: u32, keep_alive: bool) -> Result<()> {

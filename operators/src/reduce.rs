@@ -1,7 +1,7 @@
 //! Values that do not form a group (smallest, largest, last): all values of a key are kept and merged into one.
 
-use differential_dataflow::VecCollection;
 use differential_dataflow::AsCollection;
+use differential_dataflow::VecCollection;
 use differential_dataflow::trace::implementations::containers::BatchContainer;
 
 use crate::rows::{Row, RowBuilder, RowSpine, arrange_rows, bucket_of};

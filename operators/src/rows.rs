@@ -96,12 +96,14 @@ impl BatchContainer for Bytes {
 type RowLayout = (Bytes, Bytes, Vec<u64>, Vec<i64>, OffsetList);
 pub(crate) type RowBuilder = OrdValBuilder<RowLayout, Vec<((Row, Row), u64, i64)>>;
 pub(crate) type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
-type RowBatcher = MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
+type RowBatcher =
+    MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
 
 type KeyLayout<R> = (Bytes, Vec<()>, Vec<u64>, Vec<R>, OffsetList);
 type KeyBuilder<R> = OrdKeyBuilder<KeyLayout<R>, Vec<((Row, ()), u64, R)>>;
 pub(crate) type KeySpine<R> = Spine<Rc<OrdKeyBatch<KeyLayout<R>>>>;
-type KeyBatcher<R> = MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, R)>>, VecMerger<(Row, ()), u64, R>, KeyBuilder<R>>;
+type KeyBatcher<R> =
+    MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, R)>>, VecMerger<(Row, ()), u64, R>, KeyBuilder<R>>;
 
 /// Rows arranged by a key.
 pub type RowArranged<'scope> = Arranged<'scope, TraceAgent<RowSpine>>;

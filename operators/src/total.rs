@@ -1,8 +1,8 @@
 //! Sums by key over totally ordered times: each change costs a look-up of its key, and nothing is kept but the sums.
 
 use differential_dataflow::difference::{IsZero, Semigroup};
-use differential_dataflow::trace::cursor::{Cursor, cursor_list};
 use differential_dataflow::trace::TraceReader;
+use differential_dataflow::trace::cursor::{Cursor, cursor_list};
 use differential_dataflow::{AsCollection, Data, ExchangeData, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -47,7 +47,11 @@ pub fn distinct<'scope>(rows: Rows<'scope>, name: &str) -> Rows<'scope> {
 }
 
 /// Calls `logic` with a key's sum before and after each time at which it changed; `None` is a sum of zero.
-fn on_change<'scope, R, D, L>(arranged: KeyArranged<'scope, R>, name: &str, mut logic: L) -> VecCollection<'scope, u64, D, i64>
+fn on_change<'scope, R, D, L>(
+    arranged: KeyArranged<'scope, R>,
+    name: &str,
+    mut logic: L,
+) -> VecCollection<'scope, u64, D, i64>
 where
     R: ExchangeData + Semigroup,
     D: Data,
@@ -75,7 +79,8 @@ where
                 if !capabilities.is_empty() {
                     let mut session = output.session(&capabilities);
                     let (mut changes, change_storage) = cursor_list(batches);
-                    let before = trace.batches_through(lower.borrow()).expect("lower is the upper of a batch seen before");
+                    let before =
+                        trace.batches_through(lower.borrow()).expect("lower is the upper of a batch seen before");
                     let (mut sums, sum_storage) = cursor_list(before);
                     while let Some(key) = changes.get_key(&change_storage) {
                         let mut sum: Option<R> = None;
@@ -86,7 +91,9 @@ where
                         changes.map_times(&change_storage, |time, diff| {
                             let old = sum.clone();
                             add(&mut sum, diff);
-                            logic(key, old.as_ref(), sum.as_ref(), &mut |data, count| session.give((data, *time, count)));
+                            logic(key, old.as_ref(), sum.as_ref(), &mut |data, count| {
+                                session.give((data, *time, count))
+                            });
                         });
                         changes.step_key(&change_storage);
                     }
