@@ -124,10 +124,14 @@ impl Engine {
     fn resolve(&self, request: &Request) -> Result<Resolved, Problem> {
         let (text, origin, view) = match &request.target {
             Target::Text { text, origin } => (text.clone(), origin.clone(), None),
-            Target::Named(name) => match self.views().get(name) {
-                Some(view) => (view.text.clone(), name.clone(), Some(name.clone())),
-                None => (self.bundled_script(name)?.to_owned(), name.clone(), None),
-            },
+            Target::Named(name) => {
+                // Taken out of the lock, which naming the nearest view needs as well.
+                let view = self.views().get(name).cloned();
+                match view {
+                    Some(view) => (view.text, name.clone(), Some(name.clone())),
+                    None => (self.bundled_script(name)?.to_owned(), name.clone(), None),
+                }
+            }
         };
         if arguments::is_pxl(&text) {
             return Err(Problem::script(&origin, "PxL scripts are not supported yet", "write the script in SQL"));

@@ -1,10 +1,10 @@
-//! Without privileges the product says in one line what is missing, and exits with 3.
+//! What needs no privileges: mistakes get one line and an exit code, and the server lives on.
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
 use anyhow::Result;
-use watershed_integration::agent::{binary, failure};
+use watershed_integration::agent::{Agent, binary, failure};
 use watershed_integration::machine;
 
 /// A command that runs the binary as nobody. The binary is copied to where nobody can read it.
@@ -50,5 +50,26 @@ fn a_command_without_a_server_exits_with_4() -> Result<()> {
     )?;
     assert_eq!(code, Some(4), "{stderr}");
     assert_eq!(stderr.trim().lines().count(), 1, "one line: {stderr}");
+    Ok(())
+}
+
+#[test]
+fn mistakes_get_one_line_and_the_server_answers_on() -> Result<()> {
+    let recording = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/town.rec");
+    let agent = Agent::start(&["--source", &format!("recording:{}", recording.display()), "--pace", "fast"])?;
+    let unbounded = "SELECT req_path, count(*) FROM http_events GROUP BY req_path";
+    for (arguments, code, told) in [
+        (&["query", "service_mup"][..], None, "did you mean `service_map`?"),
+        (&["subscribe", "nothing_like_it"], None, "no view or script named `nothing_like_it`"),
+        (&["query", "-s", "SELECT latenzy FROM http_events"], Some(2), ":1:8: "),
+        (&["subscribe", "-s", unbounded], Some(2), "WHERE time_ > now() - INTERVAL '5 minutes'"),
+        (&["query", "-s", "DROP TABLE http_events"], Some(2), "DDL"),
+    ] {
+        let (ended, stderr) = failure(&mut agent.command(arguments))?;
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        assert!(code.is_none_or(|code| ended == Some(code)) && ended != Some(0), "{arguments:?}: {ended:?} {stderr}");
+    }
+    assert!(agent.settled("SELECT count(*) FROM http_events")? > 1_000);
+    assert_eq!(agent.stop(), Some(0));
     Ok(())
 }
