@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
+use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{JoinType, TableReference};
 use datafusion::error::DataFusionError;
 use datafusion::functions::core::coalesce;
 use datafusion::logical_expr::expr::Placeholder;
@@ -110,7 +110,7 @@ fn fill_outer_join(node: LogicalPlan) -> Result<Transformed<LogicalPlan>, DataFu
             match default_of(field.data_type()) {
                 Some(value) if fills => coalesce()
                     .call(vec![column, Expr::Literal(value, None)])
-                    .alias_qualified(qualifier.map(TableReference::clone), field.name()),
+                    .alias_qualified(qualifier.cloned(), field.name()),
                 _ => column,
             }
         })

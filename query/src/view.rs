@@ -41,14 +41,17 @@ pub enum Operator {
     #[allow(missing_docs)] // The types say it.
     Map { input: Box<Node>, map: Map },
     /// Group by keys and aggregate. Without keys there is exactly one row, also for no input.
+    #[allow(missing_docs)] // The types say it.
     Reduce { input: Box<Node>, reduce: Reduce },
     /// Equi-join; the output is the left columns followed by the right ones (left only for semi and anti joins).
+    #[allow(missing_docs)] // The types say it.
     Join { left: Box<Node>, right: Box<Node>, join: Join },
     /// All rows of all inputs, with their multiplicities.
     Union(Vec<Node>),
     /// Each row once.
     Distinct(Box<Node>),
     /// The first rows in an order; ties are broken by the whole row, so the choice is stable.
+    #[allow(missing_docs)] // The types say it.
     TopK { input: Box<Node>, top: TopK },
 }
 
