@@ -198,6 +198,23 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column with nothing in particular to say of it.
+    pub(crate) const fn new(name: &'static str, data_type: DataType, doc: &'static str) -> Self {
+        Column { name, data_type, semantic: Semantic::None, pattern: Pattern::General, storage: Storage::Plain, doc }
+    }
+
+    pub(crate) const fn means(self, semantic: Semantic) -> Self {
+        Column { semantic, ..self }
+    }
+
+    pub(crate) const fn behaves(self, pattern: Pattern) -> Self {
+        Column { pattern, ..self }
+    }
+
+    pub(crate) const fn stored(self, storage: Storage) -> Self {
+        Column { storage, ..self }
+    }
+
     /// The field that plans see.
     #[must_use]
     pub fn field(&self) -> Field {
