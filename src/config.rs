@@ -42,7 +42,7 @@ pub(crate) static KEYS: [Key; 15] = [
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
     key("listen", &["127.0.0.1:7070"], |text| listen_address(text).map(drop)),
-    key("ring_bytes", &["32MiB"], |text| ring_bytes(text).map(drop)),
+    key("ring_bytes", &["16MiB"], |text| ring_bytes(text).map(drop)),
     key("data_budget", &["64MiB"], |text| parse_bytes(text).map(drop)),
     key("workers", &["1"], |text| whole(text, 1, 64).map(drop)),
     key("capture_bodies", &["1KiB"], |text| parse_bytes(text).map(drop)),

@@ -44,7 +44,7 @@ impl Default for Config {
         Config {
             scopes: vec![Scope::All],
             capture_bytes: 1024,
-            ring_bytes: 32 << 20,
+            ring_bytes: 16 << 20,
             lifecycle_ring_bytes: 2 << 20,
             connections: 65536,
             datagram_idle: Duration::from_secs(60),

@@ -50,19 +50,23 @@ fn page() -> usize {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
-/// One BPF ring buffer, read without copying.
+/// So much is read before the kernel is told: its producers read the position with every record that they write.
+const RELEASED_BYTES: u64 = 64 << 10;
+
+/// One BPF ring buffer, read in place; only a record that wraps is copied.
 pub(crate) struct Ring {
     consumer: Mapping,
     producer: Mapping,
-    mask: u64,
+    bytes: usize,
+    wrapped: Vec<u8>,
 }
 
 impl Ring {
     pub(crate) fn new(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<Ring> {
         let consumer = Mapping::new(fd, page(), true, 0)?;
-        // The kernel maps the data pages twice in a row, so a record that wraps is contiguous.
-        let producer = Mapping::new(fd, page() + 2 * bytes, false, page())?;
-        Ok(Ring { consumer, producer, mask: bytes as u64 - 1 })
+        // The kernel offers the data pages twice in a row; each mapping of a page counts as resident memory.
+        let producer = Mapping::new(fd, page() + bytes, false, page())?;
+        Ok(Ring { consumer, producer, bytes, wrapped: Vec::new() })
     }
 
     /// Hands every finished record out, once; stops at what had been written when it began.
@@ -75,9 +79,9 @@ impl Ring {
         let base = unsafe { self.producer.pointer.as_ptr().add(page()) };
         let end = produced.load(Ordering::Acquire);
         let mut at = consumed.load(Ordering::Relaxed);
-        let mut records = 0;
+        let (mut released, mut records) = (at, 0);
         while at < end {
-            let offset = (at & self.mask) as usize;
+            let offset = (at & (self.bytes as u64 - 1)) as usize;
             // SAFETY: record headers are 8-aligned and inside the data pages.
             let header = unsafe { AtomicU32::from_ptr(base.add(offset).cast()) }.load(Ordering::Acquire);
             if header & BUSY != 0 {
@@ -85,11 +89,29 @@ impl Ring {
             }
             let length = (header & !(BUSY | DISCARD)) as usize;
             if header & DISCARD == 0 {
-                // SAFETY: a committed record stays as it is until the consumer position passes it.
-                each(unsafe { std::slice::from_raw_parts(base.add(offset + HEADER), length) });
+                let start = (offset + HEADER) & (self.bytes - 1);
+                let straight = length.min(self.bytes - start);
+                // SAFETY: a committed record stays as it is until the consumer position passes it, and this part of
+                // it ends inside the data pages.
+                let first = unsafe { std::slice::from_raw_parts(base.add(start), straight) };
+                if straight == length {
+                    each(first);
+                } else {
+                    self.wrapped.clear();
+                    self.wrapped.extend_from_slice(first);
+                    // SAFETY: the rest of the same record lies at the start of the data pages.
+                    self.wrapped.extend_from_slice(unsafe { std::slice::from_raw_parts(base, length - straight) });
+                    each(&self.wrapped);
+                }
                 records += 1;
             }
             at += ((length + HEADER + 7) & !7) as u64;
+            if at - released >= RELEASED_BYTES {
+                consumed.store(at, Ordering::Release);
+                released = at;
+            }
+        }
+        if at > released {
             consumed.store(at, Ordering::Release);
         }
         records

@@ -33,9 +33,9 @@ fn read_one(clock: ClockId) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Sleeps until the next multiple of `period`.
+/// Sleeps until the next multiple of `period` since the Unix epoch, so that the end of a tick needs no wake-up of its own.
 pub(crate) fn sleep_to_multiple(period: Duration) {
     let period_ns = (period.as_nanos() as u64).max(1);
-    let now_ns = read_one(ClockId::Monotonic);
+    let now_ns = read_one(ClockId::Realtime);
     std::thread::sleep(Duration::from_nanos(period_ns - now_ns % period_ns));
 }

@@ -31,7 +31,7 @@ pub(crate) struct RunFlags {
     /// Address to listen on; one that is not loopback needs a token [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Room for content between the kernel and the agent, a power of two [default: 32MiB]
+    /// Room for content between the kernel and the agent, a power of two [default: 16MiB]
     #[arg(long, value_name = "BYTES")]
     ring_bytes: Option<String>,
     /// Memory that the tables may use, such as 64MiB [default: 64MiB]

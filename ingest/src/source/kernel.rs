@@ -9,9 +9,10 @@ use crate::clock::{self, TICK_MS};
 use crate::event::{Connection, Endpoint, Event, Role, Totals};
 use crate::source::{Source, State, proc};
 
-const DRAIN: Duration = Duration::from_millis(10);
-const DRAIN_IDLE: Duration = Duration::from_millis(50);
-const IDLE_AFTER: Duration = Duration::from_secs(1);
+/// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core, and the end of a tick
+/// drains anyhow: the shortest of these at which a drain finds [`DRAINED_EVENTS`].
+const DRAINS_MS: [u64; 6] = [2, 5, 10, 20, 50, TICK_MS];
+const DRAINED_EVENTS: u64 = 400;
 const SECOND: Duration = Duration::from_secs(1);
 /// Above so many data events a second only heads are copied.
 const BUSY_EVENTS: u64 = 20_000;
@@ -63,7 +64,7 @@ pub(crate) struct Kernel {
     any_busy: bool,
     last_names: Instant,
     losses: Map<&'static str, (u64, u64)>,
-    last_traffic: Instant,
+    drain_ms: u64,
     last_second: Instant,
     last_tick: u64,
     offset_ns: i64,
@@ -85,7 +86,7 @@ impl Kernel {
             any_busy: false,
             last_names: now,
             losses: Map::default(),
-            last_traffic: now,
+            drain_ms: TICK_MS,
             last_second: now,
             last_tick: 0,
             offset_ns: 0,
@@ -174,11 +175,9 @@ impl Kernel {
             }
             each(&end);
         }
-        if count > 0 {
-            self.last_traffic = Instant::now();
-            self.any_busy = true;
-        }
+        self.any_busy |= count > 0;
         self.events += count;
+        self.drain_ms = next_drain_ms(self.drain_ms, count);
         Ok(())
     }
 
@@ -267,8 +266,7 @@ impl Source for Kernel {
         if !self.begun {
             self.begin(each);
         }
-        let idle = self.last_traffic.elapsed() > IDLE_AFTER;
-        clock::sleep_to_multiple(if idle { DRAIN_IDLE } else { DRAIN });
+        clock::sleep_to_multiple(Duration::from_millis(self.drain_ms));
         self.drain(each)?;
         if self.last_second.elapsed() >= SECOND {
             self.last_second = Instant::now();
@@ -285,6 +283,12 @@ impl Source for Kernel {
     fn mute(&mut self, cookie: u64) {
         self.probe.mute(cookie);
     }
+}
+
+/// When to drain next, after a drain that found so many events.
+fn next_drain_ms(drain_ms: u64, events: u64) -> u64 {
+    let enough = |ms: &u64| events * ms >= DRAINED_EVENTS * drain_ms;
+    DRAINS_MS.into_iter().find(enough).unwrap_or(TICK_MS)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -352,4 +356,18 @@ fn describe(tgid: u32, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_
         exe: &process.exe,
         cgroup: &process.cgroup,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drains_follow_the_load() {
+        assert_eq!(next_drain_ms(TICK_MS, 0), TICK_MS);
+        assert_eq!(next_drain_ms(TICK_MS, 1_000), 50, "10,000 events a second");
+        assert_eq!(next_drain_ms(TICK_MS, 30_000), 2, "300,000 events a second");
+        assert_eq!(next_drain_ms(2, 600), 2);
+        assert_eq!(next_drain_ms(2, 20), 50);
+    }
 }
