@@ -67,6 +67,12 @@ impl Agent {
         Self::start(&[&["--scope", &scope, "--data-budget", "1GiB"], flags].concat())
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A command of the CLI against this agent.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
