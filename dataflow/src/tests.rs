@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod introspection;
+mod random;
 mod subscriptions;
 mod world;
 
@@ -20,6 +21,7 @@ fn scripts() -> Vec<String> {
         "SELECT name, pid FROM processes ORDER BY name DESC, pid LIMIT 3",
         "SELECT pid, name FROM processes UNION ALL SELECT count, reason FROM system.losses \
          WHERE time_ > now() - INTERVAL '2 seconds'",
+        "SELECT name, character_length(name) AS m FROM processes UNION ALL SELECT name, pid FROM processes",
         "SELECT upper(name) AS shouted, pid * 2 + 1 AS odd FROM processes WHERE name <> 'a' OR pid IN (2, 3)",
         "SELECT p.pid FROM processes p WHERE p.upid IN (SELECT upid FROM proc_exit_events \
          WHERE time_ > now() - INTERVAL '3 seconds')",

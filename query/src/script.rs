@@ -8,6 +8,7 @@ use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -166,11 +167,17 @@ pub fn compile(catalog: &Catalog, text: &str, origin: &str) -> Result<Script, Ve
             0 => "output".to_owned(),
             count => format!("output_{}", count + 1),
         };
-        let schema = Arc::new(plan.schema().as_arrow().clone());
-        let columns = crate::meaning::columns_of(&plan);
+        let typed = typed(&state, &plan).map_err(|error| fail(place(&error)))?;
+        let schema = Arc::new(typed.schema().as_arrow().clone());
+        let columns = crate::meaning::columns_of(&typed);
         tables.push(ScriptTable { name, plan, schema, columns });
     }
     Ok(Script { tables })
+}
+
+/// The plan with all types coerced: only then are the types of unions and operators those of the result.
+fn typed(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})
 }
 
 fn place(error: &DataFusionError) -> (u64, u64, String) {

@@ -97,6 +97,12 @@ impl World {
         view
     }
 
+    /// Whether a script can be a view.
+    pub(super) fn can_follow(&self, sql: &str) -> bool {
+        let script = compile(&self.catalog, sql, "law.sql").unwrap_or_else(|errors| panic!("{sql}: {errors:?}"));
+        lower(&self.catalog, &script.tables[0]).is_ok()
+    }
+
     pub(super) fn subscribe(&self, view: &str) -> Subscription {
         let options = SubscribeOptions { snapshot: true, peer: "test".into() };
         self.runtime.block_on(self.dataflow.subscribe(view, options)).unwrap()
