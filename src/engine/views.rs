@@ -32,7 +32,7 @@ impl Engine {
     /// Builds the bundled views, then those that the state directory holds. A bundled view that cannot be built is an
     /// error; one of a user is reported and left alone.
     pub(crate) async fn restore(self: &Arc<Self>) -> Result<(), Problem> {
-        for script in watershed_query::bundled() {
+        for script in watershed_query::bundled().iter().filter(|script| script.always_on) {
             let name = script.name.rsplit('/').next().unwrap_or(script.name);
             self.create(name, script.text, script.name, Some(script.doc)).await?;
         }
