@@ -9,13 +9,14 @@ use crate::clock::{self, TICK_MS};
 use crate::event::{Connection, Endpoint, Event, Role, Totals};
 use crate::source::{Source, State, proc};
 
-/// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core, and the end of a tick
-/// drains anyhow: the shortest of these at which a drain finds [`DRAINED_EVENTS`].
-const DRAINS_MS: [u64; 6] = [2, 5, 10, 20, 50, TICK_MS];
+/// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core: the shortest of these
+/// at which a drain finds [`DRAINED_EVENTS`]. In the longest, a load that begins at once fills half of the ring.
+const DRAINS_MS: [u64; 5] = [2, 5, 10, 20, DRAIN_IDLE_MS];
+const DRAIN_IDLE_MS: u64 = 50;
 const DRAINED_EVENTS: u64 = 400;
 const SECOND: Duration = Duration::from_secs(1);
-/// Above so many data events a second only heads are copied.
-const BUSY_EVENTS: u64 = 20_000;
+/// Above so many data events a millisecond only heads are copied, at once; below, whole messages a second later.
+const BUSY_EVENTS_PER_MS: u64 = 20;
 const BUSY_CAPTURE_BYTES: u32 = 320;
 /// How often the names of busy processes are read again.
 const NAMES: Duration = Duration::from_secs(2);
@@ -86,7 +87,7 @@ impl Kernel {
             any_busy: false,
             last_names: now,
             losses: Map::default(),
-            drain_ms: TICK_MS,
+            drain_ms: DRAIN_IDLE_MS,
             last_second: now,
             last_tick: 0,
             offset_ns: 0,
@@ -177,6 +178,9 @@ impl Kernel {
         }
         self.any_busy |= count > 0;
         self.events += count;
+        if count > BUSY_EVENTS_PER_MS * self.drain_ms {
+            self.set_busy(true);
+        }
         self.drain_ms = next_drain_ms(self.drain_ms, count);
         Ok(())
     }
@@ -202,7 +206,12 @@ impl Kernel {
                 each(&Event::Loss { source: "kernel", reason: loss.reason, count, bytes });
             }
         }
-        let busy = std::mem::take(&mut self.events) > BUSY_EVENTS;
+        if std::mem::take(&mut self.events) <= BUSY_EVENTS_PER_MS * 1000 {
+            self.set_busy(false);
+        }
+    }
+
+    fn set_busy(&mut self, busy: bool) {
         if busy != self.busy {
             self.busy = busy;
             let bytes = if busy { BUSY_CAPTURE_BYTES.min(self.capture_bytes) } else { self.capture_bytes };
@@ -288,7 +297,7 @@ impl Source for Kernel {
 /// When to drain next, after a drain that found so many events.
 fn next_drain_ms(drain_ms: u64, events: u64) -> u64 {
     let enough = |ms: &u64| events * ms >= DRAINED_EVENTS * drain_ms;
-    DRAINS_MS.into_iter().find(enough).unwrap_or(TICK_MS)
+    DRAINS_MS.into_iter().find(enough).unwrap_or(DRAIN_IDLE_MS)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -364,9 +373,10 @@ mod tests {
 
     #[test]
     fn drains_follow_the_load() {
-        assert_eq!(next_drain_ms(TICK_MS, 0), TICK_MS);
-        assert_eq!(next_drain_ms(TICK_MS, 1_000), 50, "10,000 events a second");
-        assert_eq!(next_drain_ms(TICK_MS, 30_000), 2, "300,000 events a second");
+        assert_eq!(next_drain_ms(DRAIN_IDLE_MS, 0), DRAIN_IDLE_MS);
+        assert_eq!(next_drain_ms(DRAIN_IDLE_MS, 500), DRAIN_IDLE_MS, "10,000 events a second");
+        assert_eq!(next_drain_ms(DRAIN_IDLE_MS, 2_000), 10, "40,000 events a second");
+        assert_eq!(next_drain_ms(DRAIN_IDLE_MS, 15_000), 2, "300,000 events a second");
         assert_eq!(next_drain_ms(2, 600), 2);
         assert_eq!(next_drain_ms(2, 20), 50);
     }
