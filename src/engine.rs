@@ -133,12 +133,13 @@ impl Engine {
                 }
             }
         };
-        if arguments::is_pxl(&text) {
-            return Err(Problem::script(&origin, "PxL scripts are not supported yet", "write the script in SQL"));
-        }
-        let text =
-            arguments::fill(&text, &request.arguments).map_err(|message| Problem::script(&origin, message, ""))?;
-        let script = watershed_query::compile(&self.catalog, &text, &origin).map_err(Problem::of_script)?;
+        let text = if watershed_query::pxl::is_pxl(&text, &origin) {
+            text
+        } else {
+            arguments::fill(&text, &request.arguments).map_err(|message| Problem::script(&origin, message, ""))?
+        };
+        let inputs = Inputs { arguments: &request.arguments, vis: vis.as_deref() };
+        let script = watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
         Ok(Resolved { tables: script.tables, text, view })
     }
 

@@ -13,7 +13,7 @@ use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Filter, LogicalPlan, TableScan, TableScanBuilder};
+use datafusion::logical_expr::{Filter, LogicalPlan, LogicalPlanBuilder, TableScan, TableScanBuilder};
 use watershed_model::{Kind, Table, TickTime};
 
 use crate::prepare::{bind_now, prepare};
@@ -49,6 +49,10 @@ pub async fn execute(
     let plan = plan.transform_down_with_subqueries(|node| bind_windows(node, now_ns, snapshot.as_ref()))?.data;
     let plan = plan.transform_up_with_subqueries(|node| bind_scan(node, None, snapshot.as_ref()))?.data;
     let plan = bind_now(plan, now_ns)?;
+    let plan = match table.rows_max {
+        Some(rows_max) => LogicalPlanBuilder::from(plan).limit(0, Some(rows_max))?.build()?,
+        None => plan,
+    };
     Ok(catalog.context.execute_logical_plan(plan).await?.collect().await?)
 }
 

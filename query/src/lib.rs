@@ -1,4 +1,4 @@
-//! Scripts to plans: SQL becomes DataFusion's `LogicalPlan`, which is executed once over a snapshot of the tables.
+//! Scripts to plans: SQL and PxL become DataFusion's `LogicalPlan`, which is executed once over a snapshot of the tables.
 //! [`view::ViewPlan`] is the shape that the dataflow keeps up to date.
 
 pub mod bundled;
@@ -6,7 +6,9 @@ pub mod execute;
 pub mod functions;
 pub mod lower;
 mod meaning;
+mod metadata;
 mod prepare;
+pub mod pxl;
 pub mod render;
 pub mod script;
 pub mod view;
@@ -16,7 +18,9 @@ pub use bundled::{Bundled, bundled};
 pub use execute::{QueryError, Snapshot, execute};
 pub use lower::{Refusal, lower};
 pub use render::render_columns;
-pub use script::{Catalog, OutputColumn, Script, ScriptError, ScriptTable, compile};
+pub use script::{
+    Catalog, Export, Inputs, OutputColumn, Script, ScriptError, ScriptTable, compile, compile_with,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Text to plans: one table a statement, `now()` left symbolic, mistakes with their place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,10 +11,13 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::execution::FunctionRegistry as _;
+use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::DFParser;
 use watershed_model::Semantic;
+
+use crate::pxl::{Spec, is_pxl};
 
 /// Longest script that is compiled, in bytes.
 pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
@@ -78,6 +82,21 @@ impl Catalog {
         Ok(table.clone())
     }
 
+    /// A scalar function by name.
+    pub(crate) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let bare = || self.context.udf(name.strip_prefix("px_")?).ok();
+        self.context.udf(name).ok().or_else(bare)
+    }
+
+    /// An aggregate by name.
+    pub(crate) fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        let bare = || {
+            let bare = name.strip_prefix("px_")?;
+            self.context.udaf(if bare == "mean" { "avg" } else { bare }).ok()
+        };
+        self.context.udaf(name).ok().or_else(bare)
+    }
+
     /// Forgets a view; whether there was one.
     pub fn drop_view(&self, name: &str) -> bool {
         if watershed_model::tables::by_name(name).is_some() {
@@ -93,10 +112,34 @@ fn bare(name: &str) -> datafusion::common::TableReference {
 }
 
 /// A compiled script.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Script {
-    /// One a statement, in order.
+    /// One a statement, or one a table that is shown, in order.
     pub tables: Vec<ScriptTable>,
+    /// `pxtrace.UpsertTracepoint` and `pxtrace.DeleteTracepoint`, in order.
+    pub tracepoints: Vec<Spec>,
+    /// `pxconfig.set_agent_config`, in order.
+    pub settings: Vec<Spec>,
+    /// What is exported, and how.
+    pub exports: Vec<Export>,
+}
+
+/// A table that a script exports.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// The rows.
+    pub table: ScriptTable,
+    /// `otel.Data`.
+    pub spec: Spec,
+}
+
+/// What a script is given beside its text.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Values of variables, or of constants of the module.
+    pub arguments: &'a BTreeMap<String, String>,
+    /// The `vis.json` beside the script; the functions that it names make the tables.
+    pub vis: Option<&'a str>,
 }
 
 /// What one statement makes.
@@ -110,6 +153,8 @@ pub struct ScriptTable {
     pub schema: SchemaRef,
     /// The same columns as users see them.
     pub columns: Vec<OutputColumn>,
+    /// Most rows when it is run once; a view is complete.
+    pub rows_max: Option<usize>,
 }
 
 /// A column of a result: its name, type and meaning.
@@ -144,13 +189,33 @@ impl fmt::Display for ScriptError {
 
 impl std::error::Error for ScriptError {}
 
-/// Compiles a script of queries; nothing that changes tables or settings is allowed.
+/// Compiles a script that is given nothing beside its text.
+///
+/// # Errors
+/// All mistakes that were found, with their places.
 pub fn compile(catalog: &Catalog, text: &str, origin: &str) -> Result<Script, Vec<ScriptError>> {
+    compile_with(catalog, text, origin, &Inputs { arguments: &BTreeMap::new(), vis: None })
+}
+
+/// Compiles a script: PxL if it says so (see [`is_pxl`]), else SQL, whose parameters are to be filled in before.
+/// Nothing that changes tables or settings is allowed.
+///
+/// # Errors
+/// All mistakes that were found, with their places.
+pub fn compile_with(
+    catalog: &Catalog,
+    text: &str,
+    origin: &str,
+    inputs: &Inputs<'_>,
+) -> Result<Script, Vec<ScriptError>> {
     let fail = |(line, column, message): (u64, u64, String)| {
         vec![ScriptError { origin: origin.into(), line, column, message }]
     };
     if text.len() > SCRIPT_BYTES_MAX {
         return Err(fail((1, 1, format!("the script is longer than {SCRIPT_BYTES_MAX} bytes"))));
+    }
+    if is_pxl(text, origin) {
+        return crate::pxl::compile(catalog, text, origin, inputs);
     }
     let statements = DFParser::parse_sql(text).map_err(|error| fail(place(&error)))?;
     if statements.is_empty() {
@@ -170,9 +235,9 @@ pub fn compile(catalog: &Catalog, text: &str, origin: &str) -> Result<Script, Ve
         let typed = typed(&state, &plan).map_err(|error| fail(place(&error)))?;
         let schema = Arc::new(typed.schema().as_arrow().clone());
         let columns = crate::meaning::columns_of(&typed);
-        tables.push(ScriptTable { name, plan, schema, columns });
+        tables.push(ScriptTable { name, plan, schema, columns, rows_max: None });
     }
-    Ok(Script { tables })
+    Ok(Script { tables, ..Script::default() })
 }
 
 /// The plan with all types coerced: only then are the types of unions and operators those of the result.

@@ -1,0 +1,126 @@
+//! Checks of exports and tracepoints, and the columns that a tracepoint's table has.
+
+use watershed_model::DataType;
+
+use super::super::frame::Frame;
+use super::super::spec::{Spec, SpecValue};
+use super::super::time;
+
+/// Whether a part of an export or a tracepoint is complete in itself.
+pub(super) fn check(spec: &Spec) -> Result<(), String> {
+    let is_text = |name: &str| matches!(spec.field(name), None | Some(SpecValue::Text(_) | SpecValue::Column(_)));
+    match spec.kind.as_str() {
+        "otel.Data" => match spec.field("resource") {
+            Some(SpecValue::Dict(entries)) => {
+                let named = |key: &SpecValue| matches!(key, SpecValue::Text(key) if key == "service.name");
+                match entries.iter().any(|(key, _)| named(key)) {
+                    true => Ok(()),
+                    false => Err("the resource must have 'service.name'".into()),
+                }
+            }
+            _ => Err("the resource is a dict".into()),
+        },
+        "otel.metric.Summary" => match spec.field("quantile_values") {
+            Some(SpecValue::Dict(entries)) if !entries.is_empty() => Ok(()),
+            _ => Err("quantile_values is a dict with at least one quantile".into()),
+        },
+        "pxtrace.UpsertTracepoint" => {
+            for name in ["name", "table_name"] {
+                if !is_text(name) {
+                    return Err(format!("{name} is a string"));
+                }
+            }
+            let ttl = match spec.field("ttl") {
+                Some(SpecValue::Text(ttl)) => time::duration(ttl),
+                _ => None,
+            };
+            if ttl.is_none_or(|ttl| ttl <= 0) {
+                return Err("ttl is a duration such as '10m'".into());
+            }
+            match spec.field("probe_fn") {
+                Some(SpecValue::Text(_) | SpecValue::Spec(_) | SpecValue::List(_)) => Ok(()),
+                _ => Err("probe_fn is a function with @pxtrace.probe, a program, or a list of programs".into()),
+            }
+        }
+        "pxtrace.DeleteTracepoint" if !is_text("name") => Err("the name of a tracepoint is a string".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an export fits the table that it exports.
+pub(super) fn check_export(frame: &Frame, data: &Spec) -> Result<(), String> {
+    let Some(SpecValue::List(parts)) = data.field("data") else { return Err("data is a list".into()) };
+    for part in parts {
+        let SpecValue::Spec(part) = part else {
+            return Err("data lists px.otel.metric.Gauge, px.otel.metric.Summary and px.otel.trace.Span".into());
+        };
+        if part.kind.starts_with("otel.metric.") {
+            let time = frame.field("time_").map(|field| field.data_type);
+            if time != Some(DataType::Time64Ns) {
+                return Err("a metric needs the column `time_` of TIME64NS".into());
+            }
+        }
+        if part.kind == "otel.metric.Gauge"
+            && let Some(SpecValue::Column(value)) = part.field("value")
+            && !matches!(frame.known(value)?.data_type, DataType::Int64 | DataType::Float64)
+        {
+            return Err(format!("a gauge is a number, `{value}` is none"));
+        }
+    }
+    Ok(())
+}
+
+/// The columns of the table that one of the tracepoints writes, as far as its program tells them.
+pub(super) fn table_of(tracepoints: &[Spec], name: &str) -> Option<Vec<(String, DataType)>> {
+    let writes = |spec: &&Spec| matches!(spec.field("table_name"), Some(SpecValue::Text(table)) if table == name);
+    let tracepoint = tracepoints.iter().rev().find(writes)?;
+    Some(columns_of(tracepoint.field("probe_fn")?))
+}
+
+fn columns_of(program: &SpecValue) -> Vec<(String, DataType)> {
+    match program {
+        SpecValue::Text(text) => printed(text),
+        SpecValue::List(programs) => programs.first().map(columns_of).unwrap_or_default(),
+        SpecValue::Spec(spec) if spec.kind == "pxtrace.TraceProgram" => {
+            spec.field("program").map(columns_of).unwrap_or_default()
+        }
+        SpecValue::Spec(spec) => {
+            let mut columns = vec![("upid".to_owned(), DataType::Uint128), ("time_".to_owned(), DataType::Time64Ns)];
+            if let Some(SpecValue::List(outputs)) = spec.field("outputs") {
+                columns.extend(outputs.iter().flat_map(probed));
+            }
+            columns
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Columns of a probe: latencies are numbers, what a program's variables are is known when it is deployed.
+fn probed(output: &SpecValue) -> Vec<(String, DataType)> {
+    let SpecValue::Dict(entries) = output else { return Vec::new() };
+    let column = |(name, value): &(SpecValue, SpecValue)| {
+        let SpecValue::Text(name) = name else { return None };
+        let is_latency = matches!(value, SpecValue::Spec(spec) if spec.kind == "pxtrace.FunctionLatency");
+        Some((name.clone(), if is_latency { DataType::Int64 } else { DataType::String }))
+    };
+    entries.iter().filter_map(column).collect()
+}
+
+/// Columns of a bpftrace program: `name:%format` in its first printf.
+fn printed(program: &str) -> Vec<(String, DataType)> {
+    let Some((_, rest)) = program.split_once("printf(\"") else { return Vec::new() };
+    let format = rest.split('"').next().unwrap_or_default();
+    let column = |word: &str| {
+        let (name, directive) = word.split_once(":%")?;
+        let name: String = name.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String = name.chars().rev().collect();
+        let kind = directive.trim_start_matches(|c: char| c.is_ascii_digit() || "-.lhz".contains(c)).chars().next();
+        let data_type = match kind {
+            _ if name == "time_" => DataType::Time64Ns,
+            Some('s' | 'r') => DataType::String,
+            _ => DataType::Int64,
+        };
+        (!name.is_empty()).then_some((name, data_type))
+    };
+    format.split_whitespace().filter_map(column).collect()
+}
