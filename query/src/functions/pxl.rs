@@ -1,6 +1,9 @@
 //! PxL's functions, one file a subject, each a table of entries: name, overloads with what they compute, and a line
 //! for the docs. NULL in is NULL out, nothing fails on a value, and a call of constants is a constant.
 
+mod compare;
+mod conditionals;
+mod math;
 mod rows;
 mod strings;
 
@@ -51,7 +54,7 @@ const U: Type = Type::Uint128;
 
 /// Everything, by subject.
 pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
-    [strings::ENTRIES].into_iter().flatten()
+    [strings::ENTRIES, math::ENTRIES, compare::ENTRIES, conditionals::ENTRIES].into_iter().flatten()
 }
 
 /// Plain names that SQL gives another result type.
