@@ -3,6 +3,7 @@
 
 mod compare;
 mod conditionals;
+mod json;
 mod math;
 mod rows;
 mod strings;
@@ -54,7 +55,7 @@ const U: Type = Type::Uint128;
 
 /// Everything, by subject.
 pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
-    [strings::ENTRIES, math::ENTRIES, compare::ENTRIES, conditionals::ENTRIES].into_iter().flatten()
+    [strings::ENTRIES, math::ENTRIES, compare::ENTRIES, conditionals::ENTRIES, json::ENTRIES].into_iter().flatten()
 }
 
 /// Plain names that SQL gives another result type.
