@@ -5,6 +5,7 @@ mod compare;
 mod conditionals;
 mod json;
 mod math;
+mod regex;
 mod rows;
 mod strings;
 
@@ -55,7 +56,9 @@ const U: Type = Type::Uint128;
 
 /// Everything, by subject.
 pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
-    [strings::ENTRIES, math::ENTRIES, compare::ENTRIES, conditionals::ENTRIES, json::ENTRIES].into_iter().flatten()
+    [strings::ENTRIES, math::ENTRIES, compare::ENTRIES, conditionals::ENTRIES, json::ENTRIES, regex::ENTRIES]
+        .into_iter()
+        .flatten()
 }
 
 /// Plain names that SQL gives another result type.

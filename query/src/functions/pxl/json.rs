@@ -6,7 +6,7 @@ use serde_json::Number;
 
 use super::rows::{map2, texts};
 use super::{Entry, F, I, Overload, S, entry, over};
-use ordered::Json;
+pub(super) use ordered::Json;
 
 pub(super) static ENTRIES: &[Entry] = &[
     entry(
