@@ -5,8 +5,10 @@ mod compare;
 mod conditionals;
 mod json;
 mod math;
+mod net;
 mod regex;
 mod rows;
+mod sql;
 mod strings;
 
 use arrow::array::ArrayRef;
@@ -56,9 +58,18 @@ const U: Type = Type::Uint128;
 
 /// Everything, by subject.
 pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
-    [strings::ENTRIES, math::ENTRIES, compare::ENTRIES, conditionals::ENTRIES, json::ENTRIES, regex::ENTRIES]
-        .into_iter()
-        .flatten()
+    [
+        strings::ENTRIES,
+        math::ENTRIES,
+        compare::ENTRIES,
+        conditionals::ENTRIES,
+        json::ENTRIES,
+        regex::ENTRIES,
+        sql::ENTRIES,
+        net::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Plain names that SQL gives another result type.

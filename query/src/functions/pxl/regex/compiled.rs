@@ -33,7 +33,7 @@ pub(super) fn pattern(text: &str) -> Compiled {
             kept[at..].rotate_left(1);
         } else {
             if kept.len() == KEPT_MAX {
-                kept.remove(0);
+                drop(kept.remove(0));
             }
             kept.push((text.to_owned(), compile(text).map(Rc::new)));
         }
