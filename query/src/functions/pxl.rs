@@ -6,10 +6,12 @@ mod conditionals;
 mod json;
 mod math;
 mod net;
+mod pii;
 mod regex;
 mod rows;
 mod sql;
 mod strings;
+mod uri;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -58,18 +60,19 @@ const U: Type = Type::Uint128;
 
 /// Everything, by subject.
 pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
-    [
-        strings::ENTRIES,
-        math::ENTRIES,
+    const ALL: &[&[Entry]] = &[
         compare::ENTRIES,
         conditionals::ENTRIES,
         json::ENTRIES,
+        math::ENTRIES,
+        net::ENTRIES,
+        pii::ENTRIES,
         regex::ENTRIES,
         sql::ENTRIES,
-        net::ENTRIES,
-    ]
-    .into_iter()
-    .flatten()
+        strings::ENTRIES,
+        uri::ENTRIES,
+    ];
+    ALL.iter().copied().flatten()
 }
 
 /// Plain names that SQL gives another result type.
