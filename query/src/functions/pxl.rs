@@ -7,7 +7,10 @@ mod json;
 mod math;
 mod net;
 mod pii;
+mod processes;
+mod protocols;
 mod regex;
+mod requests;
 mod rows;
 mod sql;
 mod strings;
@@ -67,7 +70,10 @@ pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
         math::ENTRIES,
         net::ENTRIES,
         pii::ENTRIES,
+        processes::ENTRIES,
+        protocols::ENTRIES,
         regex::ENTRIES,
+        requests::ENTRIES,
         sql::ENTRIES,
         strings::ENTRIES,
         uri::ENTRIES,
