@@ -1,6 +1,7 @@
 //! PxL's functions, one file a subject, each a table of entries: name, overloads with what they compute, and a line
 //! for the docs. NULL in is NULL out, nothing fails on a value, and a call of constants is a constant.
 
+mod aggregates;
 mod compare;
 mod conditionals;
 mod json;
@@ -86,6 +87,7 @@ const PREFIXED_ONLY: [&str; 4] = ["ceil", "floor", "round", "log"];
 
 /// Makes the functions known as `px_<name>`, and as `<name>` where the context has none of that name.
 pub(crate) fn register(context: &SessionContext) {
+    aggregates::register(context);
     for entry in entries() {
         context.register_udf(ScalarUDF::from(Native::new(entry, format!("px_{}", entry.name))));
         let lower = entry.name.to_lowercase();
@@ -103,12 +105,16 @@ pub(crate) fn documented() -> Vec<FunctionDoc> {
         signature: signature(entry).into(),
         doc: entry.doc,
     };
-    entries().map(of).collect()
+    entries().map(of).chain(aggregates::documented()).collect()
 }
 
 fn signature(entry: &Entry) -> String {
-    let ways = entry.overloads.iter().map(|way| format!("({}) -> {}", names(way.arguments), way.result.name()));
-    format!("px_{}{}", entry.name, ways.collect::<Vec<_>>().join(" or "))
+    ways(entry.name, entry.overloads.iter().map(|way| (way.arguments, way.result)))
+}
+
+fn ways(name: &str, ways: impl Iterator<Item = (&'static [Type], Type)>) -> String {
+    let ways = ways.map(|(arguments, result)| format!("({}) -> {}", names(arguments), result.name()));
+    format!("px_{name}{}", ways.collect::<Vec<_>>().join(" or "))
 }
 
 fn names(types: &[Type]) -> String {
@@ -132,7 +138,9 @@ impl Native {
     }
 
     fn overload(&self, arguments: &[DataType]) -> Result<&'static Overload> {
-        choose(self.entry.overloads, arguments)
+        let overloads = self.entry.overloads;
+        choose(overloads.iter().map(|way| way.arguments), arguments)
+            .and_then(|at| overloads.get(at))
             .ok_or_else(|| DataFusionError::Plan(format!("{} takes {}", self.name, signature(self.entry))))
     }
 }
@@ -190,14 +198,13 @@ impl ScalarUDFImpl for Native {
     }
 }
 
-/// The first overload that takes the arguments as they are, else the first that takes them widened.
-fn choose(overloads: &'static [Overload], arguments: &[DataType]) -> Option<&'static Overload> {
-    let fits = |overload: &&Overload, takes: fn(Type, &DataType) -> bool| {
-        overload.arguments.len() == arguments.len()
-            && overload.arguments.iter().zip(arguments).all(|(kind, given)| takes(*kind, given))
+/// Which way to call takes the arguments as they are, else the first that takes them widened.
+fn choose(ways: impl Iterator<Item = &'static [Type]> + Clone, arguments: &[DataType]) -> Option<usize> {
+    let fits = |way: &[Type], takes: fn(Type, &DataType) -> bool| {
+        way.len() == arguments.len() && way.iter().zip(arguments).all(|(kind, given)| takes(*kind, given))
     };
-    let as_is = overloads.iter().find(|overload| fits(overload, same));
-    as_is.or_else(|| overloads.iter().find(|overload| fits(overload, widens)))
+    let as_is = ways.clone().position(|way| fits(way, same));
+    as_is.or_else(|| ways.clone().position(|way| fits(way, widens)))
 }
 
 fn same(kind: Type, given: &DataType) -> bool {

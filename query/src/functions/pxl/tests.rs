@@ -1,14 +1,14 @@
 //! How functions are called: overloads, NULL, constants, names; and `check`, which all subjects' tests use.
 #![allow(clippy::unwrap_used)]
 
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::entries;
 use crate::functions::{documented, register};
 
 /// What an expression of constants is, as text; `NULL` for NULL.
 pub(super) fn value_of(expression: &str) -> Result<String, String> {
-    let context = SessionContext::new();
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     register(&context);
     let run = async { context.sql(&format!("SELECT {expression}")).await?.collect().await };
     let batches = futures::executor::block_on(run).map_err(|error| error.strip_backtrace())?;
