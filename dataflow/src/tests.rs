@@ -50,6 +50,14 @@ fn scripts() -> Vec<String> {
     scripts
         .push(grouped("sum(count * 0.1) AS tenths, avg(bytes * 0.3) AS mean, count(*) FILTER (WHERE count > 5) AS n"));
     scripts.push(grouped("histogram_quantile(histogram(count), 0.99) AS top, min(source) AS source"));
+    scripts.push(grouped(
+        "px_any(source) AS one, px_sample(source) AS sample, px_count(source) AS n, px_mean(count) AS mean",
+    ));
+    scripts.push(grouped("px_mean(count > 5) AS share, px_sum(count > 5) AS many, px_sum(bytes) AS total"));
+    scripts.push(grouped("px_max(count * -0.5) AS most, px_min(count * -0.5) AS least, px_max(time_) AS latest"));
+    scripts.push(grouped("px_quantiles(bytes) AS q, px_pluck_float64(px_quantiles(count * 0.3), 'p90') AS high"));
+    scripts.push(grouped("px__kmeans_fit(source, 3) AS fit, px_any(count) AS one"));
+    scripts.push("SELECT px_any(upid) AS one, px_count(pid) AS n FROM processes".into());
     scripts.push(format!(
         "SELECT source, sum(n) AS n, histogram_quantile(merge_histogram(h), 0.5) AS half FROM \
          (SELECT source, reason, count(*) AS n, histogram(bytes) AS h FROM system.losses WHERE {WINDOW} \

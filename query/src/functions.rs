@@ -4,9 +4,12 @@
 mod endpoint;
 mod fold;
 mod last;
+mod pxl;
 mod quantiles;
 mod scalars;
 mod sums;
+
+use std::borrow::Cow;
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
@@ -14,12 +17,12 @@ use datafusion::prelude::SessionContext;
 pub use quantiles::quantile_of;
 
 /// A function for `docs` and completions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionDoc {
     /// What scripts call.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Arguments and result.
-    pub signature: &'static str,
+    pub signature: Cow<'static, str>,
     /// What it does, in one or two sentences.
     pub doc: &'static str,
 }
@@ -40,13 +43,18 @@ pub fn register(context: &SessionContext) {
     {
         context.register_udf(ScalarUDF::from(Scalar::new(kind)));
     }
+    pxl::register(context);
 }
 
 /// What [`register`] makes known, in alphabetical order.
 #[must_use]
 pub fn documented() -> Vec<FunctionDoc> {
-    let of = |name, signature, doc| FunctionDoc { name, signature, doc };
-    vec![
+    let of = |name: &'static str, signature: &'static str, doc| FunctionDoc {
+        name: name.into(),
+        signature: signature.into(),
+        doc,
+    };
+    let mut all = vec![
         of("approx_median", "approx_median(number) -> same type", "`quantile(number, 0.5)`."),
         of(
             "approx_percentile_cont",
@@ -98,7 +106,10 @@ pub fn documented() -> Vec<FunctionDoc> {
         of("upid_to_asid", "upid_to_asid(upid) -> INT64", "Number of the agent that saw the process."),
         of("upid_to_pid", "upid_to_pid(upid) -> INT64", "Process id on its host."),
         of("upid_to_string", "upid_to_string(upid) -> STRING", "The upid as `asid:pid:start_ticks`."),
-    ]
+    ];
+    all.extend(pxl::documented());
+    all.sort_by(|left, right| left.name.cmp(&right.name));
+    all
 }
 
 #[cfg(test)]

@@ -203,9 +203,9 @@ fn the_quantile_of_a_call_is_known_to_lowering() {
 fn every_function_of_ours_is_documented_and_known() {
     let state = context(&[0.0; 6]).state();
     for function in documented() {
-        let known = state.scalar_functions().contains_key(function.name)
-            || state.aggregate_functions().contains_key(function.name);
-        assert!(known && function.signature.starts_with(function.name), "{}", function.name);
+        let known = state.scalar_functions().contains_key(function.name.as_ref())
+            || state.aggregate_functions().contains_key(function.name.as_ref());
+        assert!(known && function.signature.starts_with(function.name.as_ref()), "{}", function.name);
     }
-    assert!(documented().is_sorted_by_key(|function| function.name));
+    assert!(documented().is_sorted_by(|left, right| left.name <= right.name));
 }

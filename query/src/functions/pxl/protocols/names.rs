@@ -1,0 +1,121 @@
+//! The names: of our own protocol numbers, and of numbers in the specifications of HTTP, gRPC, DNS, Kafka, MySQL,
+//! CQL, AMQP 0-9-1 and Mux.
+
+use super::Names;
+
+pub(super) static PROTOCOLS: Names = &[
+    (0, "Unknown"),
+    (1, "HTTP"),
+    (2, "HTTP2"),
+    (3, "MySQL"),
+    (4, "CQL"),
+    (5, "PGSQL"),
+    (6, "DNS"),
+    (7, "Redis"),
+    (8, "NATS"),
+    (9, "Mongo"),
+    (10, "Kafka"),
+    (11, "Mux"),
+    (12, "AMQP"),
+    (13, "TLS"),
+];
+
+#[rustfmt::skip]
+pub(super) static HTTP: Names = &[
+    (100, "Continue"), (101, "Switching Protocols"), (102, "Processing"), (103, "Early Hints"),
+    (200, "OK"), (201, "Created"), (202, "Accepted"), (203, "Non-Authoritative Information"), (204, "No Content"),
+    (205, "Reset Content"), (206, "Partial Content"), (207, "Multi-Status"), (208, "Already Reported"),
+    (226, "IM Used"), (300, "Multiple Choices"), (301, "Moved Permanently"), (302, "Found"), (303, "See Other"),
+    (304, "Not Modified"), (305, "Use Proxy"), (307, "Temporary Redirect"), (308, "Permanent Redirect"),
+    (400, "Bad Request"), (401, "Unauthorized"), (402, "Payment Required"), (403, "Forbidden"), (404, "Not Found"),
+    (405, "Method Not Allowed"), (406, "Not Acceptable"), (407, "Proxy Authentication Required"),
+    (408, "Request Timeout"), (409, "Conflict"), (410, "Gone"), (411, "Length Required"),
+    (412, "Precondition Failed"), (413, "Payload Too Large"), (414, "URI Too Long"), (415, "Unsupported Media Type"),
+    (416, "Range Not Satisfiable"), (417, "Expectation Failed"), (418, "I'm a teapot"), (421, "Misdirected Request"),
+    (422, "Unprocessable Entity"), (423, "Locked"), (424, "Failed Dependency"), (425, "Too Early"),
+    (426, "Upgrade Required"), (428, "Precondition Required"), (429, "Too Many Requests"),
+    (431, "Request Header Fields Too Large"), (451, "Unavailable For Legal Reasons"), (500, "Internal Server Error"),
+    (501, "Not Implemented"), (502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout"),
+    (505, "HTTP Version Not Supported"), (506, "Variant Also Negotiates"), (507, "Insufficient Storage"),
+    (508, "Loop Detected"), (510, "Not Extended"), (511, "Network Authentication Required"),
+];
+
+#[rustfmt::skip]
+pub(super) static GRPC: Names = &[
+    (0, "OK"), (1, "CANCELLED"), (2, "UNKNOWN"), (3, "INVALID_ARGUMENT"), (4, "DEADLINE_EXCEEDED"),
+    (5, "NOT_FOUND"), (6, "ALREADY_EXISTS"), (7, "PERMISSION_DENIED"), (8, "RESOURCE_EXHAUSTED"),
+    (9, "FAILED_PRECONDITION"), (10, "ABORTED"), (11, "OUT_OF_RANGE"), (12, "UNIMPLEMENTED"), (13, "INTERNAL"),
+    (14, "UNAVAILABLE"), (15, "DATA_LOSS"), (16, "UNAUTHENTICATED"),
+];
+
+#[rustfmt::skip]
+pub(super) static DNS: Names = &[
+    (0, "NoError"), (1, "FormErr"), (2, "ServFail"), (3, "NXDomain"), (4, "NotImp"), (5, "Refused"),
+    (6, "YXDomain"), (7, "YXRRSet"), (8, "NXRRSet"), (9, "NotAuth"), (10, "NotZone"), (11, "DSOTYPENI"),
+    (16, "BADVERS"), (17, "BADKEY"), (18, "BADTIME"), (19, "BADMODE"), (20, "BADNAME"), (21, "BADALG"),
+    (22, "BADTRUNC"), (23, "BADCOOKIE"),
+];
+
+#[rustfmt::skip]
+pub(super) static KAFKA: Names = &[
+    (0, "Produce"), (1, "Fetch"), (2, "ListOffsets"), (3, "Metadata"), (4, "LeaderAndIsr"), (5, "StopReplica"),
+    (6, "UpdateMetadata"), (7, "ControlledShutdown"), (8, "OffsetCommit"), (9, "OffsetFetch"),
+    (10, "FindCoordinator"), (11, "JoinGroup"), (12, "Heartbeat"), (13, "LeaveGroup"), (14, "SyncGroup"),
+    (15, "DescribeGroups"), (16, "ListGroups"), (17, "SaslHandshake"), (18, "ApiVersions"), (19, "CreateTopics"),
+    (20, "DeleteTopics"), (21, "DeleteRecords"), (22, "InitProducerId"), (23, "OffsetForLeaderEpoch"),
+    (24, "AddPartitionsToTxn"), (25, "AddOffsetsToTxn"), (26, "EndTxn"), (27, "WriteTxnMarkers"),
+    (28, "TxnOffsetCommit"), (29, "DescribeAcls"), (30, "CreateAcls"), (31, "DeleteAcls"), (32, "DescribeConfigs"),
+    (33, "AlterConfigs"), (34, "AlterReplicaLogDirs"), (35, "DescribeLogDirs"), (36, "SaslAuthenticate"),
+    (37, "CreatePartitions"), (38, "CreateDelegationToken"), (39, "RenewDelegationToken"),
+    (40, "ExpireDelegationToken"), (41, "DescribeDelegationToken"), (42, "DeleteGroups"), (43, "ElectLeaders"),
+    (44, "IncrementalAlterConfigs"), (45, "AlterPartitionReassignments"), (46, "ListPartitionReassignments"),
+    (47, "OffsetDelete"), (48, "DescribeClientQuotas"), (49, "AlterClientQuotas"),
+    (50, "DescribeUserScramCredentials"), (51, "AlterUserScramCredentials"), (56, "AlterIsr"), (57, "UpdateFeatures"),
+    (60, "DescribeCluster"), (61, "DescribeProducers"),
+];
+
+#[rustfmt::skip]
+pub(super) static MYSQL: Names = &[
+    (0, "Sleep"), (1, "Quit"), (2, "InitDB"), (3, "Query"), (4, "FieldList"), (5, "CreateDB"), (6, "DropDB"),
+    (7, "Refresh"), (8, "Shutdown"), (9, "Statistics"), (10, "ProcessInfo"), (11, "Connect"), (12, "ProcessKill"),
+    (13, "Debug"), (14, "Ping"), (15, "Time"), (16, "DelayedInsert"), (17, "ChangeUser"), (18, "BinlogDump"),
+    (19, "TableDump"), (20, "ConnectOut"), (21, "RegisterSlave"), (22, "StmtPrepare"), (23, "StmtExecute"),
+    (24, "StmtSendLongData"), (25, "StmtClose"), (26, "StmtReset"), (27, "SetOption"), (28, "StmtFetch"),
+    (29, "Daemon"), (30, "BinlogDumpGTID"), (31, "ResetConnection"),
+];
+
+#[rustfmt::skip]
+pub(super) static CQL: Names = &[
+    (0, "ERROR"), (1, "STARTUP"), (2, "READY"), (3, "AUTHENTICATE"), (5, "OPTIONS"), (6, "SUPPORTED"), (7, "QUERY"),
+    (8, "RESULT"), (9, "PREPARE"), (10, "EXECUTE"), (11, "REGISTER"), (12, "EVENT"), (13, "BATCH"),
+    (14, "AUTH_CHALLENGE"), (15, "AUTH_RESPONSE"), (16, "AUTH_SUCCESS"),
+];
+
+#[rustfmt::skip]
+pub(super) static MUX: Names = &[
+    (-128, "Rerr"), (-68, "Rinit"), (-66, "Rdiscarded"), (-65, "Rping"), (-64, "Rdrain"), (-62, "RerrOld"),
+    (-2, "Rdispatch"), (-1, "Rreq"), (1, "Treq"), (2, "Tdispatch"), (64, "Tdrain"), (65, "Tping"),
+    (66, "Tdiscarded"), (67, "Tlease"), (68, "Tinit"), (127, "RerrOld"),
+];
+
+pub(super) static AMQP_FRAMES: Names = &[(1, "Method"), (2, "Header"), (3, "Body"), (8, "Heartbeat")];
+
+/// Number and name of a class, and its methods.
+#[rustfmt::skip]
+pub(super) static AMQP_METHODS: &[(i64, &str, Names)] = &[
+    (10, "Connection", &[(10, "Start"), (11, "StartOk"), (20, "Secure"), (21, "SecureOk"), (30, "Tune"),
+        (31, "TuneOk"), (40, "Open"), (41, "OpenOk"), (50, "Close"), (51, "CloseOk"), (60, "Blocked"),
+        (61, "Unblocked")]),
+    (20, "Channel", &[(10, "Open"), (11, "OpenOk"), (20, "Flow"), (21, "FlowOk"), (40, "Close"), (41, "CloseOk")]),
+    (40, "Exchange", &[(10, "Declare"), (11, "DeclareOk"), (20, "Delete"), (21, "DeleteOk"), (30, "Bind"),
+        (31, "BindOk"), (40, "Unbind"), (51, "UnbindOk")]),
+    (50, "Queue", &[(10, "Declare"), (11, "DeclareOk"), (20, "Bind"), (21, "BindOk"), (30, "Purge"),
+        (31, "PurgeOk"), (40, "Delete"), (41, "DeleteOk"), (50, "Unbind"), (51, "UnbindOk")]),
+    (60, "Basic", &[(10, "Qos"), (11, "QosOk"), (20, "Consume"), (21, "ConsumeOk"), (30, "Cancel"),
+        (31, "CancelOk"), (40, "Publish"), (50, "Return"), (60, "Deliver"), (70, "Get"), (71, "GetOk"),
+        (72, "GetEmpty"), (80, "Ack"), (90, "Reject"), (100, "RecoverAsync"), (110, "Recover"), (111, "RecoverOk"),
+        (120, "Nack")]),
+    (85, "Confirm", &[(10, "Select"), (11, "SelectOk")]),
+    (90, "Tx", &[(10, "Select"), (11, "SelectOk"), (20, "Commit"), (21, "CommitOk"), (30, "Rollback"),
+        (31, "RollbackOk")]),
+];
