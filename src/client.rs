@@ -138,8 +138,5 @@ pub(crate) fn read_script(path: &str) -> Outcome<v1::Script> {
         return Ok(v1::Script { text, origin: "stdin".to_owned() });
     }
     let text = std::fs::read_to_string(path).map_err(wrong)?;
-    if path.ends_with(".pxl") {
-        return Err(Failure::usage(format!("{path}:1:1: PxL scripts are not supported yet; write the script in SQL")));
-    }
     Ok(v1::Script { text, origin: path.to_owned() })
 }

@@ -16,7 +16,8 @@ use std::time::Instant;
 use tokio::sync::watch;
 use watershed_dataflow::Dataflow;
 use watershed_proto::v1;
-use watershed_query::{Catalog, ScriptTable, Snapshot};
+use watershed_query::script::Inputs;
+use watershed_query::{Bundled, Catalog, ScriptTable, Snapshot};
 
 pub(crate) use follow::{Beginning, Follower};
 pub(crate) use problem::{Problem, ScriptProblem};
@@ -122,14 +123,17 @@ impl Engine {
     }
 
     fn resolve(&self, request: &Request) -> Result<Resolved, Problem> {
-        let (text, origin, view) = match &request.target {
-            Target::Text { text, origin } => (text.clone(), origin.clone(), None),
+        let (text, origin, view, vis) = match &request.target {
+            Target::Text { text, origin } => (text.clone(), origin.clone(), None, None),
             Target::Named(name) => {
                 // Taken out of the lock, which naming the nearest view needs as well.
                 let view = self.views().get(name).cloned();
                 match view {
-                    Some(view) => (view.text, name.clone(), Some(name.clone())),
-                    None => (self.bundled_script(name)?.to_owned(), name.clone(), None),
+                    Some(view) => (view.text, name.clone(), Some(name.clone()), None),
+                    None => {
+                        let script = self.bundled_script(name)?;
+                        (script.text.to_owned(), script.file.to_owned(), None, script.vis)
+                    }
                 }
             }
         };
@@ -138,15 +142,16 @@ impl Engine {
         } else {
             arguments::fill(&text, &request.arguments).map_err(|message| Problem::script(&origin, message, ""))?
         };
-        let inputs = Inputs { arguments: &request.arguments, vis: vis.as_deref() };
-        let script = watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
+        let inputs = Inputs { arguments: &request.arguments, vis };
+        let script =
+            watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
         Ok(Resolved { tables: script.tables, text, view })
     }
 
-    fn bundled_script(&self, name: &str) -> Result<&'static str, Problem> {
+    fn bundled_script(&self, name: &str) -> Result<&'static Bundled, Problem> {
         let scripts = watershed_query::bundled();
         if let Some(script) = scripts.iter().find(|script| script.name == name) {
-            return Ok(script.text);
+            return Ok(script);
         }
         let views: Vec<String> = self.views().keys().cloned().collect();
         let known = views.iter().map(String::as_str).chain(scripts.iter().map(|script| script.name));

@@ -82,15 +82,6 @@ fn an_unknown_key_of_the_file_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn pxl_files_are_told_to_be_unsupported() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("x.pxl");
-    std::fs::write(&file, "import px\n").unwrap();
-    let text = failed(&watershed(&["query", "-f", file.to_str().unwrap()], &[]), 2);
-    assert!(text.contains("PxL scripts are not supported yet"), "{text}");
-}
-
-#[test]
 fn every_command_has_help_with_an_example() {
     for command in ["run", "query", "subscribe", "view", "script", "table", "record", "doctor", "config", "completion"]
     {

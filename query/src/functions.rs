@@ -44,6 +44,7 @@ pub fn register(context: &SessionContext) {
         context.register_udf(ScalarUDF::from(Scalar::new(kind)));
     }
     pxl::register(context);
+    crate::metadata::register(context);
 }
 
 /// What [`register`] makes known, in alphabetical order.

@@ -18,9 +18,7 @@ pub use bundled::{Bundled, bundled};
 pub use execute::{QueryError, Snapshot, execute};
 pub use lower::{Refusal, lower};
 pub use render::render_columns;
-pub use script::{
-    Catalog, Export, Inputs, OutputColumn, Script, ScriptError, ScriptTable, compile, compile_with,
-};
+pub use script::{Catalog, Export, Inputs, OutputColumn, Script, ScriptError, ScriptTable, compile, compile_with};
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ const NOW: &str = "$now";
 /// The shared plan of a table.
 pub(crate) fn prepare(catalog: &Catalog, plan: &LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let plan = plan.clone().transform_up_with_subqueries(fill_outer_join)?.data;
+    let plan = crate::metadata::join_facts(catalog, plan)?;
     let plan = plan.transform_up_with_subqueries(parametrise_now)?.data;
     catalog.context.state().optimize(&plan)
 }
@@ -119,7 +120,7 @@ fn fill_outer_join(node: LogicalPlan) -> Result<Transformed<LogicalPlan>, DataFu
     Ok(Transformed::yes(LogicalPlan::Projection(projection)))
 }
 
-fn default_of(data_type: &DataType) -> Option<ScalarValue> {
+pub(crate) fn default_of(data_type: &DataType) -> Option<ScalarValue> {
     if data_type == &DataType::Binary {
         return Some(ScalarValue::Binary(Some(Vec::new())));
     }

@@ -76,7 +76,8 @@ pub(crate) fn compile(
             None
         }
     };
-    let calls = vis.as_ref().is_some_and(|vis| !vis.global_funcs.is_empty() || vis.widgets.iter().any(|w| w.func.is_some()));
+    let calls =
+        vis.as_ref().is_some_and(|vis| !vis.global_funcs.is_empty() || vis.widgets.iter().any(|w| w.func.is_some()));
     interpreter.is_called = calls;
     let variables = variables(&mut interpreter, vis.as_ref(), &statements, inputs.arguments);
     interpreter.run(&statements);
@@ -103,7 +104,8 @@ fn variables(
 ) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     for variable in vis.into_iter().flat_map(|vis| &vis.variables) {
-        let value = arguments.get(&variable.name).cloned().or_else(|| variable.default_value.as_ref().map(vis::text_of));
+        let value =
+            arguments.get(&variable.name).cloned().or_else(|| variable.default_value.as_ref().map(vis::text_of));
         let Some(value) = value else { continue };
         if !variable.valid_values.is_empty() && !variable.valid_values.contains(&value) {
             let (name, valid) = (&variable.name, variable.valid_values.join(", "));
@@ -231,7 +233,13 @@ fn table(name: String, frame: &Frame, rows_max: Option<usize>) -> Result<ScriptT
         data_type: field.data_type.name(),
         semantic: field.semantic,
     });
-    Ok(ScriptTable { name, schema: Arc::new(plan.schema().as_arrow().clone()), columns: columns.collect(), plan, rows_max })
+    Ok(ScriptTable {
+        name,
+        schema: Arc::new(plan.schema().as_arrow().clone()),
+        columns: columns.collect(),
+        plan,
+        rows_max,
+    })
 }
 
 /// The plans of all tables as a table, which `#px:set explain=true` asks for.

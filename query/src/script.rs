@@ -9,13 +9,15 @@ use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
+use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
-use datafusion::execution::FunctionRegistry as _;
 use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::DFParser;
 use watershed_model::Semantic;
+
+use crate::metadata::Facts;
 
 use crate::pxl::{Spec, is_pxl};
 
@@ -26,6 +28,7 @@ pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Catalog {
     pub(crate) context: SessionContext,
+    pub(crate) facts: Arc<Facts>,
 }
 
 impl Default for Catalog {
@@ -59,7 +62,8 @@ impl Catalog {
                 .register_table(name.into(), Arc::new(EmptyTable::new(table.schema())))
                 .expect("table names are unique");
         }
-        Catalog { context }
+        let facts = Arc::new(Facts::new(&context));
+        Catalog { context, facts }
     }
 
     /// Makes a script's only table readable under a name, for all clones of the catalog. A view of that name is

@@ -2,14 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether a text is PxL.
-pub(crate) fn is_pxl(text: &str) -> bool {
-    text.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        words.next() == Some("import") && words.next() == Some("px")
-    })
-}
-
 /// The text with every parameter replaced by a literal. An argument without a parameter, and a parameter without an
 /// argument, are errors.
 pub(crate) fn fill(text: &str, arguments: &BTreeMap<String, String>) -> Result<String, String> {
@@ -90,11 +82,5 @@ mod tests {
         assert!(filled("SELECT 1", &[("a", "1")]).is_err_and(|error| error.contains("unknown argument `a`")));
         assert!(filled("SELECT $a", &[]).is_err_and(|error| error.contains("--arg a=VALUE")));
         assert_eq!(filled("SELECT 'x''$y'", &[]).as_deref(), Ok("SELECT 'x''$y'"));
-    }
-
-    #[test]
-    fn pxl_is_told_by_its_import() {
-        assert!(is_pxl("# doc\nimport px\ndf = 1"));
-        assert!(!is_pxl("SELECT 'import px'"));
     }
 }

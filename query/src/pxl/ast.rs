@@ -55,7 +55,11 @@ pub(super) struct Statement {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum StatementKind {
     /// Module, member of it if `from` was used, and the name that it gets.
-    Import { module: String, member: Option<String>, name: String },
+    Import {
+        module: String,
+        member: Option<String>,
+        name: String,
+    },
     Expression(Expression),
     Assign(Target, Expression),
     Define(Rc<Function>),

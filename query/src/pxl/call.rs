@@ -45,9 +45,8 @@ fn called(catalog: &Catalog, name: &str, mut arguments: Vec<Expr>, _result: Data
         let condition = arguments.pop().unwrap_or_else(|| lit(false));
         return when(condition, then).otherwise(otherwise).map_err(|error| error.strip_backtrace());
     }
-    let function = catalog
-        .scalar(&format!("px_{name}"))
-        .ok_or_else(|| format!("`{name}` has no implementation here"))?;
+    let function =
+        catalog.scalar(&format!("px_{name}")).ok_or_else(|| format!("`{name}` has no implementation here"))?;
     Ok(Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments)))
 }
 
@@ -81,9 +80,12 @@ pub(super) fn meaning(name: &str, data_type: DataType, given: &[Semantic]) -> Se
         {
             agreed()
         }
-        "select" => given.get(1).filter(|then| given.get(2).is_some_and(|other| {
-            *then == other || *other == Semantic::None || **then == Semantic::None
-        })).map_or(Semantic::None, |then| if *then == Semantic::None { given[2] } else { *then }),
+        "select" => given
+            .get(1)
+            .filter(|then| {
+                given.get(2).is_some_and(|other| *then == other || *other == Semantic::None || **then == Semantic::None)
+            })
+            .map_or(Semantic::None, |then| if *then == Semantic::None { given[2] } else { *then }),
         "divide" => match given {
             [Semantic::Bytes, Semantic::DurationNs] => Semantic::ThroughputBytesPerNs,
             [Semantic::None, Semantic::DurationNs] => Semantic::ThroughputPerNs,

@@ -11,11 +11,7 @@ struct Property {
     sources: &'static [&'static str],
 }
 
-const fn property(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    sources: &'static [&'static str],
-) -> Property {
+const fn property(name: &'static str, aliases: &'static [&'static str], sources: &'static [&'static str]) -> Property {
     Property { name, aliases, sources }
 }
 

@@ -78,8 +78,7 @@ impl Frame {
     /// Over a plan whose columns have these names, in this order.
     pub(super) fn new(lineage: u64, plan: LogicalPlan, columns: Vec<Field>) -> Self {
         let positions = positions(&columns);
-        let data =
-            Data { lineage, plan, height: 1, columns, positions, is_changed: false, rolling_ns: None };
+        let data = Data { lineage, plan, height: 1, columns, positions, is_changed: false, rolling_ns: None };
         Frame { data: Rc::new(data) }
     }
 
@@ -168,8 +167,7 @@ impl Frame {
             self = self.flushed()?;
         }
         let ColumnExpr { expr, data_type, semantic, key, .. } = column;
-        let field =
-            Field { name: name.to_owned(), data_type, semantic, key, expr: Some(expr), is_poison: false };
+        let field = Field { name: name.to_owned(), data_type, semantic, key, expr: Some(expr), is_poison: false };
         self.put(field)
     }
 

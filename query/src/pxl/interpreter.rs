@@ -381,8 +381,13 @@ impl<'a> Interpreter<'a> {
             }
             bound[slot] = Some(argument);
         }
-        let missing: Vec<&str> =
-            names.iter().zip(&bound).take(required).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+        let missing: Vec<&str> = names
+            .iter()
+            .zip(&bound)
+            .take(required)
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| *name)
+            .collect();
         if missing.is_empty() {
             return Ok(bound);
         }

@@ -369,9 +369,8 @@ impl Interpreter<'_> {
                 SpecValue::List(elements.collect::<Result<_, _>>()?)
             }
             Value::Dict(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(key, value)| Ok((self.spec_value(at, key)?, self.spec_value(at, value)?)));
+                let entries =
+                    entries.iter().map(|(key, value)| Ok((self.spec_value(at, key)?, self.spec_value(at, value)?)));
                 SpecValue::Dict(entries.collect::<Result<_, Fault>>()?)
             }
             Value::Spec(spec) => SpecValue::Spec(Box::new(spec.as_ref().clone())),
@@ -413,7 +412,8 @@ fn evaluated(expr: &Expr) -> Option<ScalarValue> {
     use arrow::array::{RecordBatch, RecordBatchOptions};
     let schema = datafusion::common::DFSchema::empty();
     let physical =
-        datafusion::physical_expr::create_physical_expr(expr, &schema, &Default::default(), &Default::default()).ok()?;
+        datafusion::physical_expr::create_physical_expr(expr, &schema, &Default::default(), &Default::default())
+            .ok()?;
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let nothing = std::sync::Arc::new(arrow::datatypes::Schema::empty());
     let row = RecordBatch::try_new_with_options(nothing, Vec::new(), &options).ok()?;
@@ -462,8 +462,7 @@ pub(super) fn uint128(text: &str) -> Option<Value> {
 }
 
 fn id(bytes: [u8; 16], semantic: Semantic) -> Value {
-    let mut column =
-        ColumnExpr::new(lit(ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec()))), DataType::Uint128);
+    let mut column = ColumnExpr::new(lit(ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec()))), DataType::Uint128);
     column.semantic = semantic;
     Value::Column(Box::new(column))
 }

@@ -23,7 +23,9 @@ fn unary(name: &str, operand: &ColumnExpr) -> Option<(Expr, DataType)> {
         ("negate", DataType::Int64) => (on(lit(0_i64), Operator::Minus, expr), DataType::Int64),
         ("negate", DataType::Float64) => (on(lit(-1.0), Operator::Multiply, expr), DataType::Float64),
         ("invert", DataType::Int64) => (on(expr, Operator::BitwiseXor, lit(-1_i64)), DataType::Int64),
-        ("logicalNot", DataType::Boolean | DataType::Int64) => (Expr::Not(Box::new(truth(operand)?)), DataType::Boolean),
+        ("logicalNot", DataType::Boolean | DataType::Int64) => {
+            (Expr::Not(Box::new(truth(operand)?)), DataType::Boolean)
+        }
         ("time_to_int64", DataType::Time64Ns) => (cast(expr, ArrowType::Int64), DataType::Int64),
         ("int64_to_time", DataType::Int64) => (cast(expr, DataType::Time64Ns.arrow()), DataType::Time64Ns),
         _ => return None,

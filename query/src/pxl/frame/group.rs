@@ -52,10 +52,8 @@ impl Frame {
             aggregates.push(call.function.call(call.arguments).alias(call.output));
         }
         let groups: Vec<Expr> = keys.iter().map(|key| Expr::Column(Column::new_unqualified(key))).collect();
-        let plan = builder(&frame)
-            .aggregate(groups, aggregates)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(planned)?;
+        let plan =
+            builder(&frame).aggregate(groups, aggregates).and_then(LogicalPlanBuilder::build).map_err(planned)?;
         let mut made = frame.successor(lineage, plan, columns, frame.data.height + 1)?;
         std::rc::Rc::make_mut(&mut made.data).rolling_ns = None;
         Ok(made)

@@ -149,7 +149,8 @@ impl Interpreter<'_> {
                 let kept = frame.keep(&names);
                 self.settle(at, kept.map(Value::Frame))
             }
-            None => self.fail(at, format!("a DataFrame has columns by name, lists of them and filters, not {}", index.kind())),
+            None => self
+                .fail(at, format!("a DataFrame has columns by name, lists of them and filters, not {}", index.kind())),
         }
     }
 

@@ -97,9 +97,8 @@ impl Interpreter<'_> {
         let (value_at, value) = first.map_or((at, Value::None), |given| (given.at, given.value));
         let wrong = |wanted: &str| Fault::new(value_at, format!("{name} takes {wanted}, not {}", value.kind()));
         let names = || value.texts().ok_or_else(|| wrong("a column's name or a list of them"));
-        let placed = |result: Result<Frame, String>| {
-            result.map(Value::Frame).map_err(|message| Fault::new(value_at, message))
-        };
+        let placed =
+            |result: Result<Frame, String>| result.map(Value::Frame).map_err(|message| Fault::new(value_at, message));
         match name {
             "drop" => placed(frame.without(&names()?)),
             "groupby" => {
@@ -258,9 +257,9 @@ impl Interpreter<'_> {
                     .iter()
                     .map(|element| if let Value::Frame(frame) = element { Some(frame.clone()) } else { None })
                     .collect();
-                frames.filter(|frames| !frames.is_empty()).ok_or_else(|| {
-                    Fault::new(given.at, format!("append takes DataFrames, not {}", value.kind()))
-                })?
+                frames
+                    .filter(|frames| !frames.is_empty())
+                    .ok_or_else(|| Fault::new(given.at, format!("append takes DataFrames, not {}", value.kind())))?
             }
         };
         let lineage = self.lineage();

@@ -37,7 +37,8 @@ impl Interpreter<'_> {
             }
             let column = frame.column("time_").map_err(placed)?;
             let edge = ColumnExpr::new(time_expression(self.catalog, time), DataType::Time64Ns);
-            let condition = self.binary(given.at, operator, Value::Column(Box::new(column)), Value::Column(Box::new(edge)));
+            let condition =
+                self.binary(given.at, operator, Value::Column(Box::new(column)), Value::Column(Box::new(edge)));
             if let Value::Column(condition) = condition {
                 frame = frame.filter(*condition).map_err(placed)?;
             }
@@ -59,8 +60,7 @@ impl Interpreter<'_> {
                 None => TableReference::bare(name),
             };
             let plan = self.scan(reference)?;
-            let columns =
-                table.columns.iter().map(|column| Field::new(column.name, column.data_type, column.semantic));
+            let columns = table.columns.iter().map(|column| Field::new(column.name, column.data_type, column.semantic));
             return Ok(Frame::new(lineage, plan, columns.collect()));
         }
         if let Some(columns) = trace::table_of(&self.tracepoints, name) {

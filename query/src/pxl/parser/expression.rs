@@ -180,8 +180,8 @@ impl Parser {
             self.refuse_comprehension()?;
             arguments.push(Argument { keyword, at, value });
             // Published scripts leave out the comma before a keyword argument.
-            let comma_left_out = matches!(self.kind(), TokenKind::Name(_))
-                && matches!(self.kind_after(), TokenKind::Sign("="));
+            let comma_left_out =
+                matches!(self.kind(), TokenKind::Name(_)) && matches!(self.kind_after(), TokenKind::Sign("="));
             if !self.take_sign(",") && !self.sign_is(")") && !comma_left_out {
                 return Err(self.unexpected("`,` or `)`"));
             }

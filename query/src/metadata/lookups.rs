@@ -1,0 +1,135 @@
+//! What can be looked up: relations with one row a key, in SQL over the state tables.
+
+use std::collections::HashMap;
+
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+
+/// A relation with a column `key` whose values are unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lookup {
+    /// A process by upid.
+    Process,
+    /// The pod of a process by upid, with the name of its container.
+    UpidToPod,
+    Container,
+    ContainerByName,
+    Pod,
+    PodByName,
+    /// The pod that an address belongs to.
+    AddressOfPod,
+    /// The service that an address belongs to.
+    AddressOfService,
+    Service,
+    ServiceByName,
+    ReplicaSet,
+    ReplicaSetByName,
+    Deployment,
+    DeploymentByName,
+    NamespaceByName,
+}
+
+/// Columns of a table by name, of those that bear a name the youngest.
+macro_rules! by_name {
+    ($table:literal, $($column:literal),*) => {
+        concat!("SELECT name AS key", $(", last(", $column, ", start_time) AS ", $column,)* " FROM ", $table,
+            " WHERE name <> '' GROUP BY name")
+    };
+}
+
+impl Lookup {
+    fn sql(self) -> &'static str {
+        match self {
+            Lookup::Process => "SELECT upid AS key, cmdline, host, container FROM processes",
+            Lookup::UpidToPod => {
+                "SELECT p.upid AS key, c.name AS container_name, o.* FROM processes AS p \
+                 JOIN k8s.containers AS c ON p.container = c.container_id JOIN k8s.pods AS o ON c.pod_id = o.pod_id \
+                 WHERE p.container <> ''"
+            }
+            Lookup::Container => "SELECT container_id AS key, status, start_time, stop_time FROM k8s.containers",
+            Lookup::ContainerByName => by_name!("k8s.containers", "container_id", "stop_time", "start_time"),
+            Lookup::Pod => "SELECT pod_id AS key, * FROM k8s.pods",
+            Lookup::PodByName => by_name!(
+                "k8s.pods",
+                "pod_id",
+                "namespace",
+                "ip",
+                "status",
+                "owner_references",
+                "replicaset_id",
+                "replicaset_name",
+                "deployment_id",
+                "deployment_name",
+                "service_id",
+                "service_name",
+                "stop_time",
+                "start_time"
+            ),
+            Lookup::AddressOfPod => {
+                "SELECT addr AS key, last(id, valid_from) AS id FROM k8s.addresses \
+                 WHERE kind = 'pod' AND addr <> '-' GROUP BY addr"
+            }
+            Lookup::AddressOfService => {
+                "SELECT addr AS key, last(id, valid_from) AS id FROM k8s.addresses \
+                 WHERE kind = 'service' AND addr <> '-' GROUP BY addr"
+            }
+            Lookup::Service => "SELECT service_id AS key, * FROM k8s.services",
+            Lookup::ServiceByName => by_name!("k8s.services", "service_id", "namespace"),
+            Lookup::ReplicaSet => "SELECT replicaset_id AS key, * FROM k8s.replicasets",
+            Lookup::ReplicaSetByName => by_name!(
+                "k8s.replicasets",
+                "replicaset_id",
+                "namespace",
+                "owner_references",
+                "status",
+                "deployment_id",
+                "deployment_name",
+                "stop_time",
+                "start_time"
+            ),
+            Lookup::Deployment => "SELECT deployment_id AS key, * FROM k8s.deployments",
+            Lookup::DeploymentByName => {
+                by_name!("k8s.deployments", "deployment_id", "namespace", "status", "stop_time", "start_time")
+            }
+            Lookup::NamespaceByName => by_name!("k8s.namespaces", "namespace_id"),
+        }
+    }
+
+    const ALL: [Lookup; 15] = [
+        Lookup::Process,
+        Lookup::UpidToPod,
+        Lookup::Container,
+        Lookup::ContainerByName,
+        Lookup::Pod,
+        Lookup::PodByName,
+        Lookup::AddressOfPod,
+        Lookup::AddressOfService,
+        Lookup::Service,
+        Lookup::ServiceByName,
+        Lookup::ReplicaSet,
+        Lookup::ReplicaSetByName,
+        Lookup::Deployment,
+        Lookup::DeploymentByName,
+        Lookup::NamespaceByName,
+    ];
+}
+
+/// The plans of all look-ups.
+pub(crate) struct Facts(HashMap<Lookup, LogicalPlan>);
+
+impl Facts {
+    /// Plans them over the tables of a context.
+    pub(crate) fn new(context: &SessionContext) -> Self {
+        let state = context.state();
+        let planned = |lookup: Lookup| {
+            // Tables are in memory, so planning never waits.
+            let plan = futures::executor::block_on(state.create_logical_plan(lookup.sql()));
+            (lookup, plan.expect("a test plans every look-up over the tables of the model"))
+        };
+        Facts(Lookup::ALL.into_iter().map(planned).collect())
+    }
+
+    pub(super) fn plan(&self, lookup: Lookup) -> LogicalPlan {
+        self.0[&lookup].clone()
+    }
+}

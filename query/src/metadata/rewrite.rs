@@ -1,0 +1,156 @@
+//! Calls of metadata functions to joins: one join a look-up and key for all calls of a plan node.
+
+use std::sync::Arc;
+
+use datafusion::common::JoinType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit, when};
+use datafusion::prelude::ident;
+use watershed_model::DataType;
+
+use super::functions::Means;
+use super::lookups::Lookup;
+use super::{PREFIX, function_named};
+use crate::prepare::default_of;
+use crate::script::Catalog;
+
+/// Replaces all calls of metadata functions in a plan.
+///
+/// # Errors
+/// Where a call stands in a node that has no single input, such as the condition of a join.
+pub(crate) fn join_facts(catalog: &Catalog, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut joins = Joins { catalog, count: 0 };
+    Ok(plan.transform_up_with_subqueries(|node| joins.node(node))?.data)
+}
+
+struct Joins<'a> {
+    catalog: &'a Catalog,
+    count: usize,
+}
+
+/// A join that was made: what was looked up by which key, and what the names of its columns begin with.
+struct Made {
+    lookup: Lookup,
+    key: Expr,
+    alias: String,
+}
+
+impl Joins<'_> {
+    fn node(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let has_calls = |expression: &Expr| expression.exists(|inner| Ok(is_call(inner))).unwrap_or(false);
+        let [input] = node.inputs()[..] else { return Ok(Transformed::no(node)) };
+        if !node.expressions().iter().any(has_calls) {
+            return Transformed::no(node).map_data(LogicalPlan::recompute_schema);
+        }
+        let (outer, named) = (input.schema().columns(), names_outputs(&node));
+        let (mut input, mut made) = (input.clone(), Vec::new());
+        let mut expressions = Vec::new();
+        for expression in node.expressions() {
+            let name = expression.name_for_alias()?;
+            let replaced = self.expression(expression, &mut input, &mut made)?;
+            expressions.push(if named { replaced.alias_if_changed(name)? } else { replaced });
+        }
+        let rewritten = node.with_new_exprs(expressions, vec![input])?;
+        if named {
+            return Ok(Transformed::yes(rewritten));
+        }
+        // What only passes rows on shows no more columns than before.
+        let shown = outer.into_iter().map(Expr::Column);
+        Ok(Transformed::yes(LogicalPlanBuilder::from(rewritten).project(shown)?.build()?))
+    }
+
+    /// The expression without calls; innermost calls are joined first, so that their results can be keys.
+    fn expression(&mut self, expression: Expr, input: &mut LogicalPlan, made: &mut Vec<Made>) -> Result<Expr> {
+        let replaced = expression.transform_up(|inner| {
+            let Some((name, mut arguments)) = call_of(&inner) else { return Ok(Transformed::no(inner)) };
+            let function = function_named(&name).expect("only known functions are calls");
+            let key = arguments.remove(0);
+            let value = match function.means {
+                Means::Column(lookup, column) => self.column(lookup, key, column, function.result, input, made)?,
+                Means::Of(outer, inner) => {
+                    let call = self.call(outer, vec![self.call(inner, vec![key])?])?;
+                    self.expression(call, input, made)?
+                }
+                Means::PodOrAddress => {
+                    let by_process = self.call("upid_to_pod_name", vec![key])?;
+                    let address = arguments.first().cloned().unwrap_or_else(|| lit(""));
+                    let by_address = self.call("ip_to_pod_name", vec![address])?;
+                    let call = when(by_process.clone().not_eq(lit("")), by_process).otherwise(by_address)?;
+                    self.expression(call, input, made)?
+                }
+                Means::Nothing => empty(function.result),
+            };
+            Ok(Transformed::yes(value))
+        })?;
+        Ok(replaced.data)
+    }
+
+    fn column(
+        &mut self,
+        lookup: Lookup,
+        key: Expr,
+        column: &str,
+        result: DataType,
+        input: &mut LogicalPlan,
+        made: &mut Vec<Made>,
+    ) -> Result<Expr> {
+        let known = made.iter().find(|join| join.lookup == lookup && join.key == key);
+        let alias = match known {
+            Some(join) => join.alias.clone(),
+            None => {
+                self.count += 1;
+                let alias = format!("fact_{}", self.count);
+                let facts = self.catalog.facts.plan(lookup);
+                // Names of their own: columns of the input may have any other.
+                let columns = facts.schema().columns().into_iter();
+                let own = columns.map(|column| {
+                    let name = own_name(&alias, &column.name);
+                    Expr::Column(column).alias(name)
+                });
+                let facts = LogicalPlanBuilder::from(facts).project(own.collect::<Vec<_>>())?.build()?;
+                let its_key = ident(own_name(&alias, "key"));
+                let left = std::mem::replace(input, LogicalPlanBuilder::empty(false).build()?);
+                *input = LogicalPlanBuilder::from(left)
+                    .join_with_expr_keys(facts, JoinType::Left, (vec![key.clone()], vec![its_key]), None)?
+                    .build()?;
+                made.push(Made { lookup, key, alias: alias.clone() });
+                alias
+            }
+        };
+        let found = ident(own_name(&alias, column));
+        Ok(datafusion::functions::core::coalesce().call(vec![found, empty(result)]))
+    }
+
+    fn call(&self, name: &str, arguments: Vec<Expr>) -> Result<Expr> {
+        let function: Arc<ScalarUDF> = self
+            .catalog
+            .scalar(&format!("{PREFIX}{name}"))
+            .ok_or_else(|| datafusion::error::DataFusionError::Plan(format!("{name} is not known")))?;
+        Ok(function.call(arguments))
+    }
+}
+
+fn own_name(alias: &str, column: &str) -> String {
+    format!("{alias}_{column}")
+}
+
+/// Whether a node's expressions make its columns, rather than choose among its rows.
+fn names_outputs(node: &LogicalPlan) -> bool {
+    matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_))
+}
+
+fn is_call(expression: &Expr) -> bool {
+    matches!(expression, Expr::ScalarFunction(call) if function_named(call.func.name()).is_some())
+}
+
+fn call_of(expression: &Expr) -> Option<(String, Vec<Expr>)> {
+    let Expr::ScalarFunction(call) = expression else { return None };
+    function_named(call.func.name())?;
+    Some((call.func.name().to_owned(), call.args.clone()))
+}
+
+/// What stands for a fact that is not known.
+fn empty(data_type: DataType) -> Expr {
+    default_of(&data_type.arrow()).map_or_else(|| ident("key"), |value| Expr::Literal(value, None))
+}
