@@ -124,6 +124,13 @@ pub(super) fn documented() -> impl Iterator<Item = FunctionDoc> {
     })
 }
 
+/// Name, arguments and result of every way to call an aggregate.
+pub(super) fn ways_to_call() -> impl Iterator<Item = (&'static str, &'static [Type], Type)> {
+    let of =
+        |entry: &'static Entry| entry.overloads.iter().map(|(arguments, result)| (entry.name, *arguments, *result));
+    ENTRIES.iter().flat_map(of)
+}
+
 /// An aggregate under one of its names: types only, as it is written as another one before it runs.
 #[derive(Debug)]
 struct Named {
