@@ -28,6 +28,15 @@ pub struct FunctionDoc {
     pub doc: &'static str,
 }
 
+impl FunctionDoc {
+    /// Whether a word is anywhere in it, in small or large letters; the empty word always is.
+    #[must_use]
+    pub fn has(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        [self.name.as_ref(), self.signature.as_ref(), self.doc].iter().any(|text| text.to_lowercase().contains(&word))
+    }
+}
+
 /// Makes the functions known to a context.
 pub fn register(context: &SessionContext) {
     use quantiles::{Buckets, Kind as Made};
