@@ -4,6 +4,7 @@
 mod endpoint;
 mod fold;
 mod last;
+mod lines;
 mod pxl;
 mod quantiles;
 mod scalars;
@@ -44,6 +45,7 @@ pub fn register(context: &SessionContext) {
     context.register_udaf(AggregateUDF::from(sums::Sum::new()));
     context.register_udaf(AggregateUDF::from(sums::Avg::new()));
     context.register_udaf(AggregateUDF::from(last::Last::new()));
+    context.register_udaf(AggregateUDF::from(lines::Lines::new()));
     for kind in [Made::Quantile, Made::Percentile, Made::Median, Made::Histogram, Made::Merge] {
         context.register_udaf(AggregateUDF::from(Buckets::new(kind)));
     }
@@ -100,6 +102,11 @@ pub fn documented() -> Vec<FunctionDoc> {
             "last",
             "last(value, time) -> type of the value",
             "The value of the row with the largest time in a group; of several, the largest value.",
+        ),
+        of(
+            "lines",
+            "lines(text STRING) -> STRING",
+            "The distinct lines of a group's texts in order, one below the other.",
         ),
         of("merge_histogram", "merge_histogram(histogram BINARY) -> BINARY", "The sum of a group's histograms."),
         of(

@@ -3,6 +3,7 @@
 
 mod expand;
 mod shown;
+mod stacks;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ enum Meaning {
     Count,
     Quantiles,
     Sample,
+    Stacks,
     /// An empty text for every group.
     Nothing,
 }
@@ -39,7 +41,7 @@ struct Entry {
     doc: &'static str,
 }
 
-static ENTRIES: [Entry; 10] = [
+static ENTRIES: [Entry; 11] = [
     Entry {
         name: "any",
         overloads: &[(&[B], B), (&[I], I), (&[F], F), (&[T], T), (&[S], S), (&[U], U)],
@@ -87,6 +89,13 @@ static ENTRIES: [Entry; 10] = [
         overloads: &[(&[S], S)],
         meaning: Meaning::Sample,
         doc: "One text of a group, chosen by its hash, so that it is the same each time.",
+    },
+    Entry {
+        name: "pprof",
+        overloads: &[(&[S, I, I], S)],
+        meaning: Meaning::Stacks,
+        doc: "Folded stacks of a group, one a line in order: frames, a space, and the sum of counts; not PxL's encoded \
+              profile. The period is not part of it. The only aggregate of its group-by.",
     },
     Entry {
         name: "_build_request_path_clusters",
