@@ -73,6 +73,16 @@ fn config_show_tells_values_and_origins() {
 }
 
 #[test]
+fn functions_are_listed_without_a_server_and_found_by_a_word() {
+    let output = watershed(&["script", "functions", "--search", "NORMALIZE_", "-o", "csv"], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(names, ["px_normalize_mysql", "px_normalize_pgsql"], "{text}");
+    let all = watershed(&["script", "functions", "-o", "csv"], &[]);
+    assert!(all.stdout.len() > 10 * text.len());
+}
+
+#[test]
 fn an_unknown_key_of_the_file_is_named_with_the_nearest_known_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("watershed.toml");

@@ -1,9 +1,11 @@
 //! From a plan's aggregates to lanes of the accumulator and back. Aggregates over the same argument share lanes.
 
+mod candidates;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Builder, Int64Builder};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Builder, Int64Builder, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use arrow::error::ArrowError;
@@ -11,6 +13,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use watershed_model::{Fixed, histogram};
 use watershed_operators::{Accumulator, Lane};
 use watershed_query::view::{Function, Reduce};
+
+pub(crate) use candidates::Merger;
+use candidates::{Choice, lines_of, parts, put};
 
 use crate::codec::Codec;
 use crate::error::Error;
@@ -42,13 +47,6 @@ struct Source {
     argument: Option<usize>,
     filter: Option<usize>,
     lane: Lane,
-}
-
-/// What a value that is not a sum is chosen by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    Smallest,
-    Largest,
 }
 
 struct Candidate {
@@ -121,6 +119,7 @@ impl Aggregates {
                     let choice = if aggregate.function == Function::Min { Choice::Smallest } else { Choice::Largest };
                     aggregates.candidate(choice, vec![(arguments[0], type_of(0)?)], filter)?
                 }
+                Function::Lines => aggregates.candidate(Choice::Lines, vec![(arguments[0], DataType::Utf8)], filter)?,
                 Function::Last => {
                     let columns = vec![(arguments[1], type_of(1)?), (arguments[0], type_of(0)?)];
                     aggregates.candidate(Choice::Largest, columns, filter)?
@@ -297,6 +296,14 @@ impl Aggregates {
         for candidate in &self.candidates {
             let arrays: Vec<ArrayRef> = candidate.arguments.iter().map(|at| Arc::clone(&columns[*at])).collect();
             let filter = candidate.filter.map(|filter| columns[filter].as_boolean());
+            if candidate.choice == Choice::Lines {
+                let texts = arrays[0].as_string::<i32>();
+                for (row, bytes) in encoded.iter_mut().enumerate() {
+                    let counts = passes(filter, row) && texts.is_valid(row);
+                    put(bytes, counts.then(|| texts.value(row).as_bytes()));
+                }
+                continue;
+            }
             let values = candidate.codec.encode(&arrays)?;
             for (row, bytes) in encoded.iter_mut().enumerate() {
                 let counts = passes(filter, row) && arrays.iter().all(|array| array.is_valid(row));
@@ -315,7 +322,7 @@ impl Aggregates {
 
     /// How candidates of one group become one; cheap to clone into operators.
     pub(crate) fn merger(&self) -> Merger {
-        Merger { choices: self.candidates.iter().map(|candidate| candidate.choice).collect() }
+        Merger::new(self.candidates.iter().map(|candidate| candidate.choice).collect())
     }
 
     /// The encoded aggregate columns of groups, given with their sums and candidates.
@@ -377,7 +384,14 @@ impl Aggregates {
     }
 
     fn chosen(&self, at: usize, groups: &[(Accumulator, Vec<u8>)]) -> Result<ArrayRef, ArrowError> {
-        let codec = &self.candidates[at].codec;
+        let Candidate { choice, codec, .. } = &self.candidates[at];
+        if *choice == Choice::Lines {
+            let texts = groups.iter().map(|(_, candidates)| {
+                let text = parts(candidates).nth(at).flatten()?;
+                String::from_utf8(lines_of(std::iter::once(text))).ok()
+            });
+            return Ok(Arc::new(texts.collect::<StringArray>()));
+        }
         let nulls = codec.nulls();
         let rows = groups.iter().map(|(_, candidates)| parts(candidates).nth(at).flatten().unwrap_or(&nulls));
         let columns = codec.decode(rows)?;
@@ -403,56 +417,6 @@ impl LaneTable {
         let sum = self.sparse.entry((group, lane)).or_default();
         *sum = sum.wrapping_add(count);
     }
-}
-
-/// Chooses among candidates.
-#[derive(Clone)]
-pub(crate) struct Merger {
-    choices: Vec<Choice>,
-}
-
-impl Merger {
-    /// The best of each candidate.
-    pub(crate) fn merge(&self, values: &[&[u8]]) -> Vec<u8> {
-        if let [only] = values {
-            return only.to_vec();
-        }
-        let mut best: Vec<Option<&[u8]>> = vec![None; self.choices.len()];
-        for value in values {
-            for ((choice, best), part) in self.choices.iter().zip(&mut best).zip(parts(value)) {
-                let Some(part) = part else { continue };
-                let better = match (choice, *best) {
-                    (_, None) => true,
-                    (Choice::Smallest, Some(known)) => part < known,
-                    (Choice::Largest, Some(known)) => part > known,
-                };
-                if better {
-                    *best = Some(part);
-                }
-            }
-        }
-        let mut merged = Vec::new();
-        best.into_iter().for_each(|part| put(&mut merged, part));
-        merged
-    }
-}
-
-/// Length plus one (0 for none) and the bytes.
-fn put(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
-    let length = part.map_or(0, |part| part.len() as u32 + 1);
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(part.unwrap_or_default());
-}
-
-fn parts(bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let length = u32::from_le_bytes(*length) as usize;
-        let (part, after) = after.split_at_checked(length.saturating_sub(1))?;
-        rest = after;
-        Some((length > 0).then_some(part))
-    })
 }
 
 fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {

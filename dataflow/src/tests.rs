@@ -57,6 +57,8 @@ fn scripts() -> Vec<String> {
     scripts.push(grouped("px_max(count * -0.5) AS most, px_min(count * -0.5) AS least, px_max(time_) AS latest"));
     scripts.push(grouped("px_quantiles(bytes) AS q, px_pluck_float64(px_quantiles(count * 0.3), 'p90') AS high"));
     scripts.push(grouped("px__kmeans_fit(source, 3) AS fit, px_any(count) AS one"));
+    scripts.push(grouped("lines(source) AS sources, min(source) AS source, lines(DISTINCT reason) AS reasons"));
+    scripts.push(grouped("px_pprof(source, count, 10) AS profile"));
     scripts.push("SELECT px_any(upid) AS one, px_count(pid) AS n FROM processes".into());
     scripts.push(format!(
         "SELECT source, sum(n) AS n, histogram_quantile(merge_histogram(h), 0.5) AS half FROM \

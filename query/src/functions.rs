@@ -4,6 +4,7 @@
 mod endpoint;
 mod fold;
 mod last;
+mod lines;
 mod pxl;
 mod quantiles;
 mod scalars;
@@ -14,6 +15,7 @@ use std::borrow::Cow;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
+pub(crate) use pxl::is_table;
 pub use quantiles::quantile_of;
 
 /// A function for `docs` and completions.
@@ -27,6 +29,15 @@ pub struct FunctionDoc {
     pub doc: &'static str,
 }
 
+impl FunctionDoc {
+    /// Whether a word is anywhere in it, in small or large letters; the empty word always is.
+    #[must_use]
+    pub fn has(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        [self.name.as_ref(), self.signature.as_ref(), self.doc].iter().any(|text| text.to_lowercase().contains(&word))
+    }
+}
+
 /// Makes the functions known to a context.
 pub fn register(context: &SessionContext) {
     use quantiles::{Buckets, Kind as Made};
@@ -34,6 +45,7 @@ pub fn register(context: &SessionContext) {
     context.register_udaf(AggregateUDF::from(sums::Sum::new()));
     context.register_udaf(AggregateUDF::from(sums::Avg::new()));
     context.register_udaf(AggregateUDF::from(last::Last::new()));
+    context.register_udaf(AggregateUDF::from(lines::Lines::new()));
     for kind in [Made::Quantile, Made::Percentile, Made::Median, Made::Histogram, Made::Merge] {
         context.register_udaf(AggregateUDF::from(Buckets::new(kind)));
     }
@@ -91,6 +103,11 @@ pub fn documented() -> Vec<FunctionDoc> {
             "last",
             "last(value, time) -> type of the value",
             "The value of the row with the largest time in a group; of several, the largest value.",
+        ),
+        of(
+            "lines",
+            "lines(text STRING) -> STRING",
+            "The distinct lines of a group's texts in order, one below the other.",
         ),
         of("merge_histogram", "merge_histogram(histogram BINARY) -> BINARY", "The sum of a group's histograms."),
         of(

@@ -77,7 +77,7 @@ impl Catalog {
         let [table] = script.tables.as_slice() else {
             return Err(fail(format!("a view is one query, the script has {}", script.tables.len())));
         };
-        if watershed_model::tables::by_name(name).is_some() {
+        if is_table(name) {
             return Err(fail(format!("{name} is a table; choose another name")));
         }
         self.drop_view(name);
@@ -103,11 +103,16 @@ impl Catalog {
 
     /// Forgets a view; whether there was one.
     pub fn drop_view(&self, name: &str) -> bool {
-        if watershed_model::tables::by_name(name).is_some() {
+        if is_table(name) {
             return false;
         }
         self.context.deregister_table(bare(name)).is_ok_and(|table| table.is_some())
     }
+}
+
+/// Whether a name is a table's, which no view can have.
+fn is_table(name: &str) -> bool {
+    watershed_model::tables::by_name(name).is_some() || crate::functions::is_table(name)
 }
 
 /// A name that is not folded or split at dots.

@@ -153,6 +153,8 @@ pub enum Function {
     Max,
     /// First argument of the row with the largest second argument (ties: the largest first argument).
     Last,
+    /// The distinct lines of texts in order of bytes, joined by line breaks.
+    Lines,
     /// Value at this quantile, by `model::histogram`.
     Quantile(f64),
     /// All counts by bucket, as `model::histogram::encode` writes them.

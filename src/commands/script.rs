@@ -1,4 +1,4 @@
-//! `watershed script list|show|check`.
+//! `watershed script list|show|check|functions`.
 
 use clap::{Args, Subcommand};
 use watershed_proto::v1;
@@ -41,6 +41,16 @@ enum Command {
         /// The script's file (`-` reads stdin)
         file: String,
     },
+    /// The functions that scripts can call beside those of SQL; asks no server
+    #[command(after_help = "Example:\n  watershed script functions --search quantile")]
+    Functions {
+        /// Only those with this word in their name, signature or description
+        #[arg(long)]
+        search: Option<String>,
+        /// Format of the output [default: table on a terminal, else jsonl]
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
 }
 
 impl Script {
@@ -52,6 +62,9 @@ impl Script {
                 Command::Check { file } => {
                     let script = read_script(&file)?;
                     check(&mut connect(settings).await?, script).await
+                }
+                Command::Functions { search, output } => {
+                    functions(search.as_deref().unwrap_or_default(), Format::or_default(output))
                 }
             }
         })
@@ -68,6 +81,15 @@ async fn list(views: &mut Views, format: Format) -> Outcome {
     for script in scripts(views).await? {
         listing.push([script.name, script.doc].map(Values::text));
     }
+    super::print(&listing.answer(), format)
+}
+
+fn functions(word: &str, format: Format) -> Outcome {
+    let mut listing = Listing::new("functions", &["name", "signature", "doc"]);
+    let found = watershed_query::functions::documented().into_iter().filter(|function| function.has(word));
+    found.for_each(|function| {
+        listing.push([function.name.as_ref(), function.signature.as_ref(), function.doc].map(Values::text));
+    });
     super::print(&listing.answer(), format)
 }
 

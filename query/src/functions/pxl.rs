@@ -15,6 +15,7 @@ mod requests;
 mod rows;
 mod sql;
 mod strings;
+mod tables;
 mod uri;
 
 use arrow::array::ArrayRef;
@@ -26,6 +27,7 @@ use datafusion::scalar::ScalarValue;
 use watershed_model::DataType as Type;
 
 use super::FunctionDoc;
+pub(crate) use tables::is_one as is_table;
 
 /// One function.
 #[derive(Debug)]
@@ -88,6 +90,7 @@ const PREFIXED_ONLY: [&str; 4] = ["ceil", "floor", "round", "log"];
 /// Makes the functions known as `px_<name>`, and as `<name>` where the context has none of that name.
 pub(crate) fn register(context: &SessionContext) {
     aggregates::register(context);
+    tables::register(context).expect("a schema in memory takes any table, and the plans are of literals");
     for entry in entries() {
         context.register_udf(ScalarUDF::from(Native::new(entry, format!("px_{}", entry.name))));
         let lower = entry.name.to_lowercase();

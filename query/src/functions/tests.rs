@@ -73,6 +73,16 @@ fn sums_of_floats_do_not_depend_on_the_order_of_rows() {
 }
 
 #[test]
+fn lines_are_a_set_in_order() {
+    check("SELECT g, lines(cast(t AS VARCHAR)) FROM t WHERE t < 3 GROUP BY g ORDER BY g", "a|1 |2 b|2");
+    check(
+        "SELECT lines(g) = 'a' || chr(10) || 'b', lines(g || chr(10) || 'c') = 'a' || chr(10) || 'b' || chr(10) || 'c' FROM t",
+        "true|true",
+    );
+    check("SELECT lines(g) FROM t WHERE i > 1000", "");
+}
+
+#[test]
 fn sums_slide_over_window_frames() {
     check(
         "SELECT sum(f) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t WHERE i IN (50, 7, 25) ORDER BY i",

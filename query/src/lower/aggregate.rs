@@ -47,7 +47,7 @@ fn function_of(call: &AggregateFunction) -> Result<(Function, &[Expr]), Refusal>
     if let (Some(quantile), false) = (quantile_of(call), call.params.distinct) {
         return Ok((Function::Quantile(quantile), &call.params.args[..1]));
     }
-    if call.params.distinct && !matches!(name, "min" | "max") {
+    if call.params.distinct && !matches!(name, "min" | "max" | "lines") {
         return Err(refuse(format!("{name}(DISTINCT …) beside other aggregates cannot be kept up")));
     }
     if !call.params.order_by.is_empty() {
@@ -63,6 +63,7 @@ fn function_of(call: &AggregateFunction) -> Result<(Function, &[Expr]), Refusal>
         ("min", [_]) => Function::Min,
         ("max", [_]) => Function::Max,
         ("last", [_, _]) => Function::Last,
+        ("lines", [_]) => Function::Lines,
         ("histogram", [_]) => Function::Histogram,
         ("merge_histogram", [_]) => Function::MergeHistogram,
         ("median" | "percentile_cont", _) => {

@@ -3,6 +3,7 @@
 
 mod expand;
 mod shown;
+mod stacks;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ enum Meaning {
     Count,
     Quantiles,
     Sample,
+    Stacks,
     /// An empty text for every group.
     Nothing,
 }
@@ -39,7 +41,7 @@ struct Entry {
     doc: &'static str,
 }
 
-static ENTRIES: [Entry; 10] = [
+static ENTRIES: [Entry; 11] = [
     Entry {
         name: "any",
         overloads: &[(&[B], B), (&[I], I), (&[F], F), (&[T], T), (&[S], S), (&[U], U)],
@@ -89,6 +91,13 @@ static ENTRIES: [Entry; 10] = [
         doc: "One text of a group, chosen by its hash, so that it is the same each time.",
     },
     Entry {
+        name: "pprof",
+        overloads: &[(&[S, I, I], S)],
+        meaning: Meaning::Stacks,
+        doc: "Folded stacks of a group, one a line in order: frames, a space, and the sum of counts; not PxL's encoded \
+              profile. The period is not part of it. The only aggregate of its group-by.",
+    },
+    Entry {
         name: "_build_request_path_clusters",
         overloads: &[(&[S], S)],
         meaning: Meaning::Nothing,
@@ -122,6 +131,13 @@ pub(super) fn documented() -> impl Iterator<Item = FunctionDoc> {
         signature: ways(entry.name, entry.overloads.iter().copied()).into(),
         doc: entry.doc,
     })
+}
+
+/// Name, arguments and result of every way to call an aggregate.
+pub(super) fn ways_to_call() -> impl Iterator<Item = (&'static str, &'static [Type], Type)> {
+    let of =
+        |entry: &'static Entry| entry.overloads.iter().map(|(arguments, result)| (entry.name, *arguments, *result));
+    ENTRIES.iter().flat_map(of)
 }
 
 /// An aggregate under one of its names: types only, as it is written as another one before it runs.

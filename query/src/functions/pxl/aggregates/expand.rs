@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::{Meaning, Named, shown};
+use super::{Meaning, Named, shown, stacks};
 
 /// Comes after the types are coerced, so arguments have the types of an overload.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) struct Expand {
     count: Option<Arc<AggregateUDF>>,
     last: Option<Arc<AggregateUDF>>,
     histogram: Option<Arc<AggregateUDF>>,
+    lines: Option<Arc<AggregateUDF>>,
 }
 
 impl Expand {
@@ -39,6 +40,7 @@ impl Expand {
             count: of("count"),
             last: of("last"),
             histogram: of("histogram"),
+            lines: of("lines"),
         }
     }
 
@@ -46,6 +48,12 @@ impl Expand {
         let LogicalPlan::Aggregate(group) = &plan else { return Ok(Transformed::no(plan)) };
         if !group.aggr_expr.iter().any(|call| meaning_of(call).is_some()) {
             return Ok(Transformed::no(plan));
+        }
+        if let Some(call) = stacks::call_of(group)? {
+            let (Some(sum), Some(lines)) = (&self.sum, &self.lines) else {
+                return Err(DataFusionError::Plan("px_pprof has no implementation here".into()));
+            };
+            return Ok(Transformed::yes(stacks::folded(group, call, sum, lines)?));
         }
         let written = group.aggr_expr.iter().map(|call| self.written(call, group)).collect::<Result<Vec<_>>>()?;
         let (calls, after): (Vec<Expr>, Vec<After>) = written.into_iter().unzip();
@@ -96,6 +104,7 @@ impl Expand {
                 let order = ScalarFunction::new_udf(Arc::clone(&shown::SAMPLE_ORDER), vec![argument.clone()]);
                 (&self.last, vec![argument, Expr::ScalarFunction(order)], After::Nothing)
             }
+            Meaning::Stacks => return Err(DataFusionError::Internal("stacks are a group-by of their own".into())),
             Meaning::Nothing => (&self.count, vec![argument], After::Empty),
         };
         let Some(function) = function else {
@@ -108,7 +117,7 @@ impl Expand {
     }
 }
 
-fn meaning_of(call: &Expr) -> Option<(Meaning, &AggregateFunction)> {
+pub(super) fn meaning_of(call: &Expr) -> Option<(Meaning, &AggregateFunction)> {
     let call = match call {
         Expr::AggregateFunction(call) => call,
         Expr::Alias(alias) => return meaning_of(&alias.expr),

@@ -73,3 +73,22 @@ fn the_wrong_arguments_are_told_the_right_ones() {
     let error = value_of("px_mean('a')").unwrap_err();
     assert!(error.contains("px_mean(FLOAT64) -> FLOAT64"), "{error}");
 }
+
+#[test]
+fn profiles_are_folded_stacks() {
+    let stacks = "(VALUES ('p', 'a;b', 2), ('p', 'a', 1), ('p', 'a;b', 3), ('q', 'c', 4)) t(g, s, n)";
+    check(&[
+        (&format!("px_pprof(s, n, 11) FROM {stacks} WHERE g = 'p'"), "a 1\na;b 5"),
+        (
+            &format!(
+                "px_pprof FROM (SELECT g, px_pprof(s, n, 11) AS px_pprof FROM {stacks} GROUP BY g) s WHERE g = 'q'"
+            ),
+            "c 4",
+        ),
+        (&format!("px_pprof(s, n, 11) FILTER (WHERE n > 1) FROM {stacks}"), "a;b 5\nc 4"),
+        (&format!("p FROM (SELECT s, px_pprof(s, n, 11) AS p FROM {stacks} GROUP BY s) s WHERE s = 'a'"), "a 1"),
+        (&format!("px_pprof(s, n, 11) FROM {stacks} WHERE n > 99"), "NULL"),
+    ]);
+    let error = value_of(&format!("px_pprof(s, n, 11), count(*) FROM {stacks}")).unwrap_err();
+    assert!(error.contains("stands alone"), "{error}");
+}

@@ -1,0 +1,66 @@
+//! Values of a group that are not sums: encoded one after the other, and merged without being decoded.
+
+/// What a value that is not a sum is chosen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Smallest,
+    Largest,
+    /// All distinct lines; the candidate is the text itself.
+    Lines,
+}
+
+/// Chooses among candidates.
+#[derive(Clone)]
+pub(crate) struct Merger {
+    choices: Vec<Choice>,
+}
+
+impl Merger {
+    pub(super) fn new(choices: Vec<Choice>) -> Self {
+        Merger { choices }
+    }
+
+    /// The best of each candidate.
+    pub(crate) fn merge(&self, values: &[&[u8]]) -> Vec<u8> {
+        if let [only] = values {
+            return only.to_vec();
+        }
+        let mut merged = Vec::new();
+        for (at, choice) in self.choices.iter().enumerate() {
+            let mut present = values.iter().filter_map(|value| parts(value).nth(at).flatten()).peekable();
+            match choice {
+                Choice::Smallest => put(&mut merged, present.min()),
+                Choice::Largest => put(&mut merged, present.max()),
+                Choice::Lines => put(&mut merged, present.peek().is_some().then(|| lines_of(present)).as_deref()),
+            }
+        }
+        merged
+    }
+}
+
+/// The distinct lines of texts in order.
+pub(super) fn lines_of<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = texts.flat_map(|text| text.split(|byte| *byte == b'\n')).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines.join(&b'\n')
+}
+
+/// Length plus one (0 for none) and the bytes.
+pub(super) fn put(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
+    let length = part.map_or(0, |part| part.len() as u32 + 1);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(part.unwrap_or_default());
+}
+
+/// What `put` wrote.
+pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (part, after) = after.split_at_checked(length.saturating_sub(1))?;
+        rest = after;
+        Some((length > 0).then_some(part))
+    })
+}

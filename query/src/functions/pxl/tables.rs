@@ -1,0 +1,96 @@
+//! PxL's table functions as views of constant rows, `px_<name>`: what this system knows of its own tables and
+//! functions. Those about Pixie's agents have their columns and no rows.
+
+mod schemas;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema as ArrowSchema};
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::error::Result;
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, col, lit};
+use datafusion::prelude::SessionContext;
+use watershed_model::{DataType as Type, tables as model};
+
+use super::{aggregates, entries, names};
+use schemas::SCHEMAS;
+
+/// One table function.
+#[derive(Debug)]
+struct Schema {
+    name: &'static str,
+    arguments: &'static [(&'static str, Type)],
+    columns: &'static [(&'static str, Type)],
+}
+
+/// Makes the tables known, also by their names in small letters, which SQL makes of names without quotes.
+pub(super) fn register(context: &SessionContext) -> Result<()> {
+    for schema in &SCHEMAS {
+        let view = Arc::new(ViewTable::new(plan(schema)?, None));
+        let name = format!("px_{}", schema.name);
+        context.register_table(TableReference::bare(name.to_lowercase()), Arc::clone(&view) as _)?;
+        if name != name.to_lowercase() {
+            context.register_table(TableReference::bare(name), view)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is that of a table function, so that no view can have it.
+pub(crate) fn is_one(name: &str) -> bool {
+    let known = name.to_lowercase();
+    known.strip_prefix("px_").is_some_and(|known| SCHEMAS.iter().any(|schema| schema.name.to_lowercase() == known))
+}
+
+fn plan(schema: &Schema) -> Result<LogicalPlan> {
+    let rows = rows(schema.name);
+    if rows.is_empty() {
+        let fields: Vec<Field> =
+            schema.columns.iter().map(|(name, kind)| Field::new(*name, kind.arrow(), false)).collect();
+        let schema = Arc::new(DFSchema::try_from(ArrowSchema::new(fields))?);
+        return Ok(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }));
+    }
+    let named = |(at, (name, _)): (usize, &(&'static str, Type))| col(format!("column{}", at + 1)).alias(*name);
+    LogicalPlanBuilder::values(rows)?.project(schema.columns.iter().enumerate().map(named))?.build()
+}
+
+fn rows(name: &str) -> Vec<Vec<Expr>> {
+    match name {
+        "GetTables" => model::ALL.iter().map(|table| vec![lit(table.name), lit(table.doc)]).collect(),
+        "GetSchemas" => columns(),
+        "GetUDFList" => {
+            let ways = entries().flat_map(|entry| entry.overloads.iter().map(move |way| (entry.name, way)));
+            ways.map(|(name, way)| called(name, way.arguments, way.result)).collect()
+        }
+        "GetUDAList" => {
+            aggregates::ways_to_call().map(|(name, arguments, result)| called(name, arguments, result)).collect()
+        }
+        "GetUDTFList" => SCHEMAS.iter().map(described).collect(),
+        "Version" => vec![vec![lit(0_i64), lit(env!("CARGO_PKG_VERSION"))]],
+        _ => Vec::new(),
+    }
+}
+
+fn columns() -> Vec<Vec<Expr>> {
+    let all = model::ALL.iter().flat_map(|table| table.columns.iter().map(move |column| (table.name, column)));
+    all.map(|(table, column)| {
+        let texts = [table, column.name, column.data_type.name(), column.pattern.name(), column.doc];
+        texts.map(lit).to_vec()
+    })
+    .collect()
+}
+
+fn called(name: &str, arguments: &[Type], result: Type) -> Vec<Expr> {
+    vec![lit(name), lit(result.name()), lit(names(arguments))]
+}
+
+fn described(schema: &Schema) -> Vec<Expr> {
+    let list = |columns: &[(&str, Type)]| {
+        columns.iter().map(|(name, kind)| format!("{name}:{}", kind.name())).collect::<Vec<_>>().join(", ")
+    };
+    vec![lit(schema.name), lit("UDTF_ONE_KELVIN"), lit(list(schema.arguments)), lit(list(schema.columns))]
+}
+
+#[cfg(test)]
+mod tests;
