@@ -98,7 +98,11 @@ impl Interpreter<'_> {
             }
         }
         let lineage = self.lineage();
-        empty(lineage, &signature.columns).map(Value::Frame).map_err(|message| Fault::new(at, message))
+        let frame = match self.scan(TableReference::bare(format!("px_{name}"))) {
+            Ok(plan) => Ok(Frame::new(lineage, plan, named_fields(&signature.columns))),
+            Err(_) => empty(lineage, &signature.columns),
+        };
+        frame.map(Value::Frame).map_err(|message| Fault::new(at, message))
     }
 }
 
@@ -108,12 +112,15 @@ fn empty(lineage: u64, columns: &[(String, DataType)]) -> Result<Frame, String> 
         columns.iter().map(|(name, kind)| ArrowField::new(name, kind.arrow(), false)).collect();
     let schema = DFSchema::try_from(Schema::new(fields)).map_err(planned)?;
     let plan = LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(schema) });
+    Ok(Frame::new(lineage, plan, named_fields(columns)))
+}
+
+fn named_fields(columns: &[(String, DataType)]) -> Vec<Field> {
     let semantic = |name: &str| match name {
         "upid" => Semantic::Upid,
         "asid" => Semantic::Asid,
         "time_" => Semantic::TimeNs,
         _ => Semantic::None,
     };
-    let columns = columns.iter().map(|(name, kind)| Field::new(name, *kind, semantic(name))).collect();
-    Ok(Frame::new(lineage, plan, columns))
+    columns.iter().map(|(name, kind)| Field::new(name, *kind, semantic(name))).collect()
 }
