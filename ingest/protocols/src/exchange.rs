@@ -123,6 +123,23 @@ impl Exchange {
         self.response.end_ns.saturating_sub(self.request.end_ns).max(0)
     }
 
+    /// Takes over what is known of the request from another exchange, which saw nothing of the answer.
+    pub fn take_request(&mut self, asked: &Exchange) {
+        self.request = asked.request;
+        self.partial |= asked.partial;
+        if self.note.is_empty() {
+            self.note = asked.note;
+        }
+        for (column, slot) in asked.slots.iter().enumerate() {
+            match slot {
+                Slot::Empty => {}
+                Slot::Int(value) => self.set_int(column, *value),
+                Slot::Text(_) => self.set_text(column, asked.text(column)),
+                Slot::Body(which) => self.body(column, *which).extend_from_slice(&asked.bodies[*which]),
+            }
+        }
+    }
+
     fn clear(&mut self) {
         let (mut text, mut bodies) = (std::mem::take(&mut self.text), std::mem::take(&mut self.bodies));
         text.clear();

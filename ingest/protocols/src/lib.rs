@@ -11,6 +11,7 @@ pub mod content;
 pub mod counts;
 pub mod exchange;
 pub mod http1;
+pub mod inference;
 pub mod pairing;
 pub mod protocol;
 pub mod segment;
