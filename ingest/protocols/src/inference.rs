@@ -95,7 +95,11 @@ impl Scores {
                 tally.denied = u32::MAX / 2;
                 continue;
             }
-            let found = (candidate.infer)(bytes);
+            let mut found = (candidate.infer)(bytes);
+            if continues && found.score < LIKELY {
+                let afresh = (candidate.infer)(segment.captured);
+                found = if afresh.score > found.score { afresh } else { found };
+            }
             open |= (1..LIKELY).contains(&found.score);
             tally.add(found, segment.direction);
         }

@@ -6,10 +6,13 @@
 //! the entry of the fuzz targets. [`Connection`] runs it over [`Segment`]s. HTTP/1, the most frequent and the only one
 //! whose messages can end with silence, has a parser of its own.
 
+#[cfg(test)]
+mod conformance;
 pub mod connection;
 pub mod content;
 pub mod counts;
 pub mod exchange;
+pub mod fuzz;
 pub mod http1;
 pub mod inference;
 pub mod pairing;
