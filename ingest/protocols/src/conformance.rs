@@ -57,7 +57,9 @@ pub(crate) fn run<P: Protocol>(events: &[Event], setup: Setup, columns: usize) -
     let mut sink = |exchange: &Exchange| {
         assert!(exchange.request.start_ns <= exchange.request.end_ns);
         assert!(exchange.response.start_ns <= exchange.response.end_ns);
-        found.push((words(exchange, columns), exchange.partial));
+        // What was lost may be the answer to a request that seems to have none.
+        let unanswered = exchange.response.bytes == 0 && exchange.failed;
+        found.push((words(exchange, columns), exchange.partial || unanswered));
     };
     let mut time_ns = 0;
     for event in events {
@@ -254,4 +256,22 @@ pub(crate) fn fuzz_mutations<P: Protocol>(conversation: &Conversation, count: u6
         }
         fuzz::<P>(&input);
     }
+}
+
+/// Conversations of a recording with real programs: a line a segment, with the number of its connection, `C` or `S`,
+/// and its bytes in hexadecimal digits.
+pub(crate) fn recorded(text: &str) -> Vec<Conversation> {
+    let mut found = BTreeMap::<u32, Conversation>::new();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        let (Some(number), Some(who), Some(digits)) = (words.next(), words.next(), words.next()) else { continue };
+        let byte = |pair: &[u8]| {
+            let pair = std::str::from_utf8(pair).expect("recordings are ASCII");
+            u8::from_str_radix(pair, 16).expect("recordings have hexadecimal digits")
+        };
+        let bytes: Vec<u8> = digits.as_bytes().chunks(2).map(byte).collect();
+        let number = number.parse().expect("a connection's number");
+        found.entry(number).or_default().push((if who == "C" { 'C' } else { 'S' }, bytes));
+    }
+    found.into_values().collect()
 }

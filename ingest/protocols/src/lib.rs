@@ -11,12 +11,15 @@ mod conformance;
 pub mod connection;
 pub mod content;
 pub mod counts;
+pub mod dns;
 pub mod exchange;
 pub mod fuzz;
 pub mod http1;
 pub mod inference;
+pub mod json;
 pub mod pairing;
 pub mod protocol;
+pub mod reader;
 pub mod segment;
 mod stream;
 
