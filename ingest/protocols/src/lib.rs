@@ -20,6 +20,7 @@ pub mod json;
 pub mod pairing;
 pub mod protocol;
 pub mod reader;
+pub mod registry;
 pub mod segment;
 mod stream;
 
