@@ -15,6 +15,7 @@ pub mod dns;
 pub mod exchange;
 pub mod fuzz;
 pub mod http1;
+pub mod http2;
 pub mod inference;
 pub mod json;
 pub mod pairing;

@@ -3,6 +3,7 @@
 use crate::connection::{Connection, ConnectionParser};
 use crate::dns::Dns;
 use crate::http1;
+use crate::http2::Http2;
 use crate::protocol::{Description, Inference, Protocol, RowTime, Setup, Side};
 use crate::segment::Direction;
 
@@ -27,7 +28,8 @@ const HTTP1: Description = Description {
 };
 
 /// All protocols.
-pub static PROTOCOLS: &[Entry] = &[Entry { description: &HTTP1, infer: infer_http1, make: None }, of::<Dns>()];
+pub static PROTOCOLS: &[Entry] =
+    &[Entry { description: &HTTP1, infer: infer_http1, make: None }, of::<Dns>(), of::<Http2>()];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {
     Entry { description: &P::DESCRIPTION, infer: P::infer, make: Some(make::<P>) }
