@@ -14,6 +14,6 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{ContentType, Counts, Exchange, Message, Pool};
+pub use exchange::{ContentType, Exchange, Message, Pool};
 pub use infer::{Inference, Kind, infer};
 pub use parser::{Limits, Parser};

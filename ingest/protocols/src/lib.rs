@@ -1,13 +1,31 @@
 //! Protocol parsers: bytes by position in two directions become messages, messages become exchanges. For ingest.
 //! Pure, incremental, bounded, and never panicking: there is no I/O and no clock in here.
 //!
-//! Every protocol is a module with the same parts: `infer` scores whether any buffer starts a message, `head` reads a
-//! message's beginning, `half` holds the state of one direction, `exchange` is what comes out, `Parser` takes
-//! [`Segment`]s of one connection and hands out exchanges, `fuzz` is the entry of the fuzz targets.
+//! A protocol implements [`Protocol`], in a module with the same parts: `infer` scores whether any buffer starts a
+//! frame, `frame` finds where frames end and reads them, `exchange` pairs them, `table` renders the columns, `fuzz` is
+//! the entry of the fuzz targets. [`Connection`] runs it over [`Segment`]s. HTTP/1, the most frequent and the only one
+//! whose messages can end with silence, has a parser of its own.
 
+#[cfg(test)]
+mod conformance;
+pub mod connection;
 pub mod content;
+pub mod counts;
+pub mod dns;
+pub mod exchange;
+pub mod fuzz;
 pub mod http1;
+pub mod inference;
+pub mod json;
+pub mod pairing;
+pub mod protocol;
+pub mod reader;
 pub mod segment;
+mod stream;
 
+pub use connection::{Connection, ConnectionParser};
 pub use content::{Decoder, Encoding};
+pub use counts::Counts;
+pub use exchange::{Exchange, Pool};
+pub use protocol::{Protocol, Setup, Side};
 pub use segment::{Direction, Segment};

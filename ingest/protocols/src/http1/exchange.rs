@@ -177,24 +177,3 @@ impl Pool {
         }
     }
 }
-
-/// What was seen and is not an exchange; cumulative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Exchanges handed out.
-    pub exchanges: u64,
-    /// Requests whose response cannot be told after a gap.
-    pub unpaired_requests: u64,
-    /// Responses whose request was not seen.
-    pub unpaired_responses: u64,
-    /// Requests that were never answered before their connection closed.
-    pub unanswered_requests: u64,
-    /// Places where what had to be a message was none.
-    pub garbage: u64,
-    /// Gaps in a direction.
-    pub gaps: u64,
-    /// Bytes in those gaps.
-    pub gap_bytes: u64,
-    /// Requests dropped because too many waited for a response.
-    pub overflows: u64,
-}

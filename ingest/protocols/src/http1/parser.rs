@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::counts::Counts;
 use crate::http1::chunk::{Chunk, Skip, Step};
-use crate::http1::exchange::{Counts, Exchange, Message, Pool};
+use crate::http1::exchange::{Exchange, Message, Pool};
 use crate::http1::half::{Half, State};
 use crate::http1::head::{Head, Length, Parsed, end_of_head, parse, parse_cut};
 use crate::http1::infer::{CERTAIN, Kind, LIKELY, infer};

@@ -1,0 +1,180 @@
+//! Which protocol a connection speaks: scores of all protocols over its first messages in both directions. Bounded,
+//! and good for connections met in the middle.
+
+use crate::protocol::{CERTAIN, Inference, LIKELY, Side};
+use crate::segment::{Direction, Segment};
+
+/// Beginnings of directions are put together so far; a message that is told apart only later is not told apart.
+const HEAD_BYTES: usize = 512;
+/// Messages that are scored.
+const MESSAGES_MAX: u32 = 16;
+/// The best must lead by so much, when it is not certain.
+const LEAD: u32 = 25;
+
+/// One protocol among which is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// Scores any buffer.
+    pub infer: fn(&[u8]) -> Inference,
+    /// Whether datagrams can be it.
+    pub datagrams: bool,
+    /// Whether streams can be it.
+    pub streams: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not enough was seen.
+    Undecided,
+    /// The candidate at this index; requests go this way.
+    Is {
+        /// Index in the list of candidates.
+        candidate: usize,
+        /// Which way requests go.
+        requests: Direction,
+    },
+    /// None of them.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    /// Sum of scores of messages that were likely.
+    sum: u32,
+    /// Messages scored, likely or not.
+    messages: u32,
+    /// Messages that were certainly not its own.
+    denied: u32,
+    /// Votes on who asks: above 0 what is sent are requests.
+    sent_asks: i32,
+}
+
+/// Scores so far.
+#[derive(Debug)]
+pub struct Scores {
+    tallies: Vec<Tally>,
+    /// Beginnings of what may be a message, by direction.
+    heads: [Vec<u8>; 2],
+    messages: u32,
+    /// What the sockets say about who asks.
+    client: Option<Direction>,
+}
+
+impl Scores {
+    /// Nothing seen yet. `client` is the direction in which the side sends that opened the connection, if known.
+    #[must_use]
+    pub fn new(candidates: &[Candidate], client: Option<Direction>) -> Self {
+        Scores { tallies: vec![Tally::default(); candidates.len()], heads: Default::default(), messages: 0, client }
+    }
+
+    /// Takes a segment into account and says what is known then. `barred` is a candidate that was found wrong.
+    pub fn segment(
+        &mut self,
+        candidates: &[Candidate],
+        segment: &Segment<'_>,
+        datagram: bool,
+        barred: Option<usize>,
+    ) -> Verdict {
+        if segment.captured.is_empty() {
+            return self.verdict(barred);
+        }
+        let at = segment.direction as usize;
+        let mut head = std::mem::take(&mut self.heads[at]);
+        let continues = !head.is_empty();
+        let room = HEAD_BYTES.saturating_sub(head.len()).min(segment.captured.len());
+        let bytes = if continues {
+            head.extend_from_slice(&segment.captured[..room]);
+            &head[..]
+        } else {
+            segment.captured
+        };
+        let mut open = false;
+        for (candidate, tally) in candidates.iter().zip(&mut self.tallies) {
+            if !(if datagram { candidate.datagrams } else { candidate.streams }) {
+                tally.denied = u32::MAX / 2;
+                continue;
+            }
+            let mut found = (candidate.infer)(bytes);
+            if continues && found.score < LIKELY {
+                let afresh = (candidate.infer)(segment.captured);
+                found = if afresh.score > found.score { afresh } else { found };
+            }
+            open |= (1..LIKELY).contains(&found.score);
+            tally.add(found, segment.direction);
+        }
+        self.messages += 1;
+        let verdict = self.verdict(barred);
+        if verdict == Verdict::Undecided && open && !datagram && segment.captured.len() == segment.length as usize {
+            if !continues {
+                head.extend_from_slice(&segment.captured[..room]);
+            }
+            if head.len() < HEAD_BYTES {
+                self.heads[at] = head;
+            }
+        }
+        verdict
+    }
+
+    fn verdict(&self, barred: Option<usize>) -> Verdict {
+        let mut ranked: Option<(u32, usize)> = None;
+        let mut second = 0;
+        for (index, tally) in self.tallies.iter().enumerate() {
+            let value = if barred == Some(index) { 0 } else { tally.value() };
+            match ranked {
+                Some((best, _)) if value <= best => second = second.max(value),
+                _ => {
+                    second = ranked.map_or(0, |(best, _)| best);
+                    ranked = Some((value, index));
+                }
+            }
+        }
+        let exhausted = self.messages >= MESSAGES_MAX;
+        match ranked {
+            Some((best, index)) if best >= u32::from(CERTAIN) && best > second => self.is(index),
+            Some((best, index)) if best >= u32::from(LIKELY) && best >= second + LEAD => self.is(index),
+            Some((best, index)) if exhausted && best >= u32::from(LIKELY) && best > second => self.is(index),
+            Some(_) | None if exhausted => Verdict::Unknown,
+            Some(_) | None => Verdict::Undecided,
+        }
+    }
+
+    fn is(&self, candidate: usize) -> Verdict {
+        let sent_asks = self.tallies[candidate].sent_asks;
+        let requests = match sent_asks {
+            1.. => Direction::Sent,
+            0 => self.client.unwrap_or(Direction::Sent),
+            ..0 => Direction::Received,
+        };
+        Verdict::Is { candidate, requests }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, found: Inference, direction: Direction) {
+        self.messages += 1;
+        if found.score == 0 {
+            self.denied = self.denied.saturating_add(1);
+            return;
+        }
+        if found.score < LIKELY {
+            return;
+        }
+        self.sum += u32::from(found.score);
+        let sent = if direction == Direction::Sent { 1 } else { -1 };
+        match found.side {
+            Some(Side::Client) => self.sent_asks += sent,
+            Some(Side::Server) => self.sent_asks -= sent,
+            None => {}
+        }
+    }
+
+    /// 100 for a certain message; less for what was seen and was none, since a message may begin anywhere in what
+    /// another segment brings.
+    fn value(&self) -> u32 {
+        if self.denied > self.messages {
+            return 0;
+        }
+        self.sum.saturating_sub(self.denied * 20)
+    }
+}
