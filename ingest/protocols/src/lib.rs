@@ -20,7 +20,9 @@ pub mod json;
 pub mod pairing;
 pub mod protocol;
 pub mod reader;
+pub mod redis;
 pub mod segment;
+mod settling;
 mod stream;
 
 pub use connection::{Connection, ConnectionParser};
