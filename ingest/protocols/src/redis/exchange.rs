@@ -180,8 +180,8 @@ impl Redis {
         let pushed = matches!(first, Some(Element::Push(_)));
         let listed = matches!(first, Some(Element::List(3 | 4)));
         if let (Some(Element::Text(name)), true) = (name, pushed || listed) {
-            if is_confirmation(name) && self.confirm(frame, name, elements, output) {
-                return;
+            if is_confirmation(name) && (pushed || self.awaits_messages()) {
+                return self.confirm(frame, name, elements, output);
             }
             if !pushed && matches!(name, b"message" | b"pmessage" | b"smessage") && self.awaits_messages() {
                 return unasked(frame, elements, output);
@@ -211,12 +211,14 @@ impl Redis {
         self.commands.front().is_none_or(|front| matches!(front.int(KIND), SUBSCRIPTION | SUBSCRIBED))
     }
 
-    /// Takes a confirmation of a subscription, if one is awaited.
-    fn confirm(&mut self, frame: &Frame<'_>, name: &[u8], elements: Elements<'_>, output: &mut Output<'_>) -> bool {
-        let Some(front) = self.commands.front() else { return false };
-        if !front.text(table::COMMAND).eq_ignore_ascii_case(name) {
-            return false;
-        }
+    /// Takes a confirmation of a subscription. One that nothing waits for is of a command that was not seen.
+    fn confirm(&mut self, frame: &Frame<'_>, name: &[u8], mut elements: Elements<'_>, output: &mut Output<'_>) {
+        self.settling.answered(frame.span.end_ns);
+        let awaited = |front: &&mut Exchange| front.text(table::COMMAND).eq_ignore_ascii_case(name);
+        let Some(front) = self.commands.front().filter(awaited) else {
+            output.counts.unpaired_responses += 1;
+            return;
+        };
         front.response.extend(frame.span);
         front.partial |= frame.cut;
         let left = front.int(CONFIRMATIONS) - 1;
@@ -226,15 +228,13 @@ impl Redis {
             if !text.is_empty() {
                 text.push(b'\n');
             }
-            table::reply(text, &mut { elements });
+            table::reply(text, &mut elements);
         }
-        self.settling.answered(frame.span.end_ns);
         if left <= 0
             && let Some(exchange) = self.commands.answer(frame.span.end_ns, output)
         {
             self.commands.complete(exchange, output);
         }
-        true
     }
 }
 
