@@ -18,6 +18,7 @@ pub mod http1;
 pub mod inference;
 pub mod json;
 pub mod pairing;
+pub mod pgsql;
 pub mod protocol;
 pub mod reader;
 pub mod redis;
