@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod http1;
 pub mod inference;
 pub mod json;
+pub mod mysql;
 pub mod pairing;
 pub mod pgsql;
 pub mod protocol;

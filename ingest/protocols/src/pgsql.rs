@@ -11,3 +11,4 @@ mod table;
 mod tests;
 
 pub use exchange::Pgsql;
+pub(crate) use statement::literal;
