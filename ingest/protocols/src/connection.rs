@@ -118,6 +118,9 @@ impl<P: Protocol> Connection<P> {
 
     /// Bytes passed that cannot be seen, elided or lost.
     fn hole(&mut self, at: usize, side: Side, mut count: u64, lost: bool, time_ns: i64, shared: &mut Shared<'_>) {
+        if count > 0 && self.streams[at].lost {
+            return self.output(shared, |protocol, output| protocol.missed(side, output));
+        }
         let mut asked = false;
         while count > 0 && !self.streams[at].lost {
             let stream = &mut self.streams[at];
@@ -152,7 +155,9 @@ impl<P: Protocol> Connection<P> {
 
     fn bytes(&mut self, at: usize, side: Side, mut rest: &[u8], time_ns: i64, shared: &mut Shared<'_>) {
         if self.streams[at].lost {
-            let Some(found) = self.resynchronise(at, side, rest, time_ns) else { return };
+            let Some(found) = self.resynchronise(at, side, rest, time_ns) else {
+                return self.output(shared, |protocol, output| protocol.missed(side, output));
+            };
             rest = &rest[found..];
         }
         while !rest.is_empty() && !self.streams[at].lost {
@@ -214,9 +219,11 @@ impl<P: Protocol> Connection<P> {
             }
             Measure::Elide { at: offset, count } if offset <= bytes.len() && count > 0 => {
                 let stream = &mut self.streams[at];
+                let inside = count.min((bytes.len() - offset) as u64);
                 stream.buffer.extend_from_slice(&bytes[..offset]);
-                stream.skip = count;
-                offset
+                stream.elided += inside;
+                stream.skip = count - inside;
+                offset + inside as usize
             }
             Measure::More if bytes.len() < BUFFER_MAX => {
                 self.streams[at].buffer.extend_from_slice(bytes);

@@ -18,11 +18,15 @@ pub mod http1;
 pub mod http2;
 pub mod inference;
 pub mod json;
+pub mod mysql;
 pub mod pairing;
+pub mod pgsql;
 pub mod protocol;
 pub mod reader;
+pub mod redis;
 pub mod registry;
 pub mod segment;
+mod settling;
 mod stream;
 
 pub use connection::{Connection, ConnectionParser};

@@ -4,7 +4,10 @@ use crate::connection::{Connection, ConnectionParser};
 use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
+use crate::mysql::Mysql;
+use crate::pgsql::Pgsql;
 use crate::protocol::{Description, Inference, Protocol, RowTime, Setup, Side};
+use crate::redis::Redis;
 use crate::segment::Direction;
 
 /// One protocol.
@@ -28,8 +31,14 @@ const HTTP1: Description = Description {
 };
 
 /// All protocols.
-pub static PROTOCOLS: &[Entry] =
-    &[Entry { description: &HTTP1, infer: infer_http1, make: None }, of::<Dns>(), of::<Http2>()];
+pub static PROTOCOLS: &[Entry] = &[
+    Entry { description: &HTTP1, infer: infer_http1, make: None },
+    of::<Dns>(),
+    of::<Http2>(),
+    of::<Mysql>(),
+    of::<Pgsql>(),
+    of::<Redis>(),
+];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {
     Entry { description: &P::DESCRIPTION, infer: P::infer, make: Some(make::<P>) }
