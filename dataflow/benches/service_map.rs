@@ -14,6 +14,10 @@ use watershed_model::tables::HTTP_EVENTS;
 use watershed_model::{Column, Tick, TickTime, Upid};
 use watershed_query::{Catalog, bundled, compile, lower};
 
+/// The binary's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 15,600 exchanges a second in ticks of 100 ms.
 const ROWS: usize = 1_560;
 const TICK_MS: u64 = 100;

@@ -201,8 +201,9 @@ impl Aggregates {
             let offset = 1 + 2 * at;
             match source.adds {
                 Adds::Count => {
+                    let nulls = argument.and_then(|array| array.logical_nulls());
                     for (row, group) in groups.iter().enumerate() {
-                        if passes(filter, row) && argument.is_none_or(|array| array.is_valid(row)) {
+                        if passes(filter, row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                             table.add(*group, offset, weight(row));
                         }
                     }
