@@ -156,6 +156,7 @@ pub struct Probe {
     losses: MapHandle,
     status: Vec<ProbeStatus>,
     cgroups: Vec<Cgroup>,
+    everything: bool,
     datagram_idle: Duration,
     map_bytes: u64,
     tls: Tls,
@@ -328,6 +329,7 @@ impl Probe {
             losses: map(&object, "losses")?,
             status: Vec::new(),
             cgroups: Vec::new(),
+            everything: config.scopes.contains(&Scope::All),
             datagram_idle: config.datagram_idle,
             map_bytes,
             tls: Tls::default(),
@@ -437,6 +439,22 @@ impl Probe {
         if self.controls.update(&cookie.to_ne_bytes(), &mutes.to_ne_bytes(), MapFlags::ANY).is_ok() {
             self.live.bump_mutes();
         }
+    }
+
+    /// Processes that are in scope by what they are, not by a socket of theirs; all there are, if everything is.
+    #[must_use]
+    pub fn processes_in_scope(&self) -> Vec<u32> {
+        if self.everything {
+            let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+            let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+            return pids.filter(|pid| *pid != std::process::id()).collect();
+        }
+        let judged = self.processes.keys().filter_map(|key| {
+            let verdict = self.processes.lookup(&key, MapFlags::ANY).ok()??;
+            let verdict = u32::from_ne_bytes(*verdict.first_chunk()?);
+            (verdict & IN != 0).then(|| key.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes)))?
+        });
+        judged.collect()
     }
 
     /// Attaches to the TLS libraries that a process has mapped; those that were not met before are handed out.
