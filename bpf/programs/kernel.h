@@ -83,7 +83,7 @@ struct task_struct {
 	char comm[16];
 };
 #if defined(__TARGET_ARCH_x86)
-struct pt_regs { unsigned long di, si, dx, r10, r8, r9, ax, orig_ax; };
+struct pt_regs { unsigned long di, si, dx, cx, r10, r8, r9, ax, orig_ax; };
 #else
 struct pt_regs { __u64 regs[31]; int syscallno; };
 #endif

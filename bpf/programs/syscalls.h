@@ -40,6 +40,8 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 		if (!connection)
 			return;
 	}
+	if (live.tls)
+		tls_saw_socket(connection, cookie);
 	if (source->kind != SOURCE_BATCH) {
 		if (source->direction == RECEIVED && (source->flags & MSG_TRUNC) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
 			source->kind = SOURCE_NONE;

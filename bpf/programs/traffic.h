@@ -17,8 +17,9 @@ static __always_inline bool is_muted(struct connection *connection, __u64 cookie
 {
 	__u32 mutes = live.mutes;
 	if (connection->mutes_seen != mutes) {
-		if (bpf_map_lookup_elem(&controls, &cookie))
-			connection->flags |= CONNECTION_MUTED;
+		__u32 *mute = bpf_map_lookup_elem(&controls, &cookie);
+		if (mute)
+			connection->flags |= (*mute & MUTE_BYTES ? CONNECTION_MUTED : 0) | (*mute & MUTE_PLAIN ? CONNECTION_PLAIN_MUTED : 0);
 		connection->mutes_seen = mutes;
 	}
 	return connection->flags & CONNECTION_MUTED;
@@ -88,7 +89,8 @@ static __always_inline void deliver(struct connection *connection, struct data_h
 	if (source->kind == SOURCE_NONE)
 		__sync_fetch_and_add(&connection->unseen[direction], bytes);
 	connection->last_ns = header->time_ns;
-	if (is_muted(connection, header->cookie)) {
+	/* What a TLS library moves is ciphertext. */
+	if (is_muted(connection, header->cookie) || (connection->flags & CONNECTION_TLS)) {
 		__sync_fetch_and_add(&connection->muted[direction], bytes);
 		return;
 	}
@@ -98,6 +100,8 @@ static __always_inline void deliver(struct connection *connection, struct data_h
 		count_loss(LOSS_DATA_RING_FULL, bytes);
 	}
 }
+
+#include "tls.h"
 
 static __always_inline bool is_ours(struct sock *sk)
 {
@@ -126,6 +130,8 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 		if (!connection)
 			return 0;
 	}
+	if (live.tls)
+		tls_saw_socket(connection, cookie);
 	struct source source = {};
 	struct task_struct *task = bpf_get_current_task_btf();
 	/* A receive with MSG_TRUNC discards what it counts on TCP. */

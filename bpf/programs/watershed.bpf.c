@@ -16,6 +16,7 @@
 #include "maps/ports.h"
 #include "maps/losses.h"
 #include "maps/scratch.h"
+#include "maps/tls.h"
 
 const volatile struct settings settings SEC(".rodata.settings");
 struct live live SEC(".data.live") = { .capture_bytes = 1024 };
@@ -172,3 +173,14 @@ int BPF_PROG(process_moved, struct cgroup *cgroup, const char *path, struct task
 		bpf_map_delete_elem(&processes, &tgid);
 	return 0;
 }
+
+/* Uprobes on the functions of OpenSSL and what is like it; user space attaches each to the libraries that it finds. */
+#define TLS_PROBE(name, body) SEC("uprobe") int name(struct pt_regs *registers) { return body; }
+
+TLS_PROBE(tls_write, tls_enter(CALL_0(registers), CALL_1(registers), 0, SENT))
+TLS_PROBE(tls_read, tls_enter(CALL_0(registers), CALL_1(registers), 0, RECEIVED))
+TLS_PROBE(tls_write_ex, tls_enter(CALL_0(registers), CALL_1(registers), CALL_3(registers), SENT))
+TLS_PROBE(tls_read_ex, tls_enter(CALL_0(registers), CALL_1(registers), CALL_3(registers), RECEIVED))
+TLS_PROBE(tls_returned, tls_leave(RETURNED(registers)))
+TLS_PROBE(tls_shake, tls_handshake(CALL_0(registers)))
+TLS_PROBE(tls_free, tls_ended(CALL_0(registers)))

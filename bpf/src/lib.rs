@@ -4,10 +4,12 @@ mod probe;
 mod requirements;
 mod ring;
 mod scope;
+mod tls;
 mod warnings;
 mod wire;
 
 pub use probe::{Config, Error, KernelLoss, Probe, ProbeStatus};
 pub use requirements::{Requirement, check};
 pub use scope::{Scope, ScopeError};
+pub use tls::TlsLibrary;
 pub use wire::{Connection, Data, Direction, Lifecycle, Role, Socket, Totals, Transport};

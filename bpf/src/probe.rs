@@ -11,6 +11,7 @@ use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenO
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
 use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
+use crate::tls::{self, Tls, TlsLibrary};
 use crate::warnings;
 use crate::wire::{self, Connection, Data, Lifecycle, LossCount, Plain, RawConnection, Settings, Totals, Transport};
 
@@ -129,13 +130,14 @@ const HOOKS: [Hook; 10] = [
     Hook { program: "process_moved", name: "cgroup_attach_task", lost: "moves between cgroups, for up to a second" },
 ];
 
-const LOSSES: [(&str, bool); 6] = [
+const LOSSES: [(&str, bool); 7] = [
     ("ring_full", false),
     ("lifecycle_ring_full", false),
     ("connection_map_full", false),
     ("read_failed", true),
     ("batch_unattributed", true),
     ("process_map_full", false),
+    ("tls_unpaired", true),
 ];
 
 const IN: u32 = 1;
@@ -154,9 +156,11 @@ pub struct Probe {
     losses: MapHandle,
     status: Vec<ProbeStatus>,
     cgroups: Vec<Cgroup>,
+    everything: bool,
     datagram_idle: Duration,
     map_bytes: u64,
-    _object: Object,
+    tls: Tls,
+    object: Object,
 }
 
 /// The clock of the records.
@@ -276,8 +280,9 @@ impl Probe {
             _ => false,
         };
         let wanted = |program: &str| {
-            !unused(program)
-                && HOOKS.iter().any(|hook| hook.program == program && has_tracepoint(Some(&btf), hook.name))
+            tls::programs().any(|tls| tls == program)
+                || !unused(program)
+                    && HOOKS.iter().any(|hook| hook.program == program && has_tracepoint(Some(&btf), hook.name))
         };
         let object = open(config, settings, &wanted)?.load().map_err(|error| {
             // The verifier's refusal is EACCES and no matter of privileges.
@@ -324,9 +329,11 @@ impl Probe {
             losses: map(&object, "losses")?,
             status: Vec::new(),
             cgroups: Vec::new(),
+            everything: config.scopes.contains(&Scope::All),
             datagram_idle: config.datagram_idle,
             map_bytes,
-            _object: object,
+            tls: Tls::default(),
+            object,
         })
     }
 
@@ -335,15 +342,15 @@ impl Probe {
         let put = |map: &MapHandle, key: &[u8]| {
             map.update(key, &one, MapFlags::ANY).map_err(|error| load_error("filling the scope", &error))
         };
-        let groups = map(&self._object, "cgroups")?;
+        let groups = map(&self.object, "cgroups")?;
         for cgroup in &targets.cgroups {
             put(&groups, cgroup.key.as_bytes())?;
         }
-        let namespaces = map(&self._object, "namespaces")?;
+        let namespaces = map(&self.object, "namespaces")?;
         for inode in &targets.namespaces {
             put(&namespaces, &inode.to_ne_bytes())?;
         }
-        let ports = map(&self._object, "ports")?;
+        let ports = map(&self.object, "ports")?;
         for port in &targets.ports {
             put(&ports, &port.to_ne_bytes())?;
         }
@@ -369,7 +376,7 @@ impl Probe {
             if unused(hook.program) {
                 continue;
             }
-            let program = self._object.progs_mut().find(|program| program.name() == hook.program);
+            let program = self.object.progs_mut().find(|program| program.name() == hook.program);
             let error = match program.filter(|_| wanted(hook.program)).map(|program| program.attach()) {
                 Some(Ok(link)) => {
                     self.links.push(link);
@@ -420,9 +427,43 @@ impl Probe {
 
     /// Stops events of a connection; its bytes stay counted.
     pub fn mute(&self, cookie: u64) {
-        if self.controls.update(&cookie.to_ne_bytes(), &1u32.to_ne_bytes(), MapFlags::ANY).is_ok() {
+        self.control(cookie, 1);
+    }
+
+    /// Stops events of a connection also for its clear text.
+    pub fn mute_plain(&self, cookie: u64) {
+        self.control(cookie, 3);
+    }
+
+    fn control(&self, cookie: u64, mutes: u32) {
+        if self.controls.update(&cookie.to_ne_bytes(), &mutes.to_ne_bytes(), MapFlags::ANY).is_ok() {
             self.live.bump_mutes();
         }
+    }
+
+    /// Processes that are in scope by what they are, not by a socket of theirs; all there are, if everything is.
+    #[must_use]
+    pub fn processes_in_scope(&self) -> Vec<u32> {
+        if self.everything {
+            let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+            let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+            return pids.filter(|pid| *pid != std::process::id()).collect();
+        }
+        let judged = self.processes.keys().filter_map(|key| {
+            let verdict = self.processes.lookup(&key, MapFlags::ANY).ok()??;
+            let verdict = u32::from_ne_bytes(*verdict.first_chunk()?);
+            (verdict & IN != 0).then(|| key.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes)))?
+        });
+        judged.collect()
+    }
+
+    /// Attaches to the TLS libraries that a process has mapped; those that were not met before are handed out.
+    pub fn attach_tls(&mut self, tgid: u32) -> Vec<TlsLibrary> {
+        let found = self.tls.attach(&mut self.object, tgid);
+        if self.tls.is_used() {
+            self.live.use_tls();
+        }
+        found
     }
 
     /// Changes how many bytes of a transfer are copied, at once.

@@ -127,7 +127,7 @@ impl Live {
     }
 
     fn word(&self, index: usize) -> &AtomicU32 {
-        // SAFETY: `struct live` is two aligned u32 at the start of the page.
+        // SAFETY: `struct live` is three aligned u32 at the start of the page.
         unsafe { AtomicU32::from_ptr(self.0.pointer.as_ptr().cast::<u32>().add(index)) }
     }
 
@@ -137,6 +137,11 @@ impl Live {
 
     pub(crate) fn bump_mutes(&self) {
         self.word(1).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// TLS libraries are attached: transfers are looked at for the calls that they belong to.
+    pub(crate) fn use_tls(&self) {
+        self.word(2).store(1, Ordering::Release);
     }
 }
 

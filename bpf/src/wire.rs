@@ -111,6 +111,8 @@ pub struct Data<'a> {
     pub tgid: u32,
     /// sendfile, splice, io_uring: the content is not to be had.
     pub unseen: bool,
+    /// What a TLS library was given or gave, in clear; positions are of the clear text.
+    pub plain: bool,
     /// A prefix of the bytes.
     pub captured: &'a [u8],
 }
@@ -177,6 +179,7 @@ pub(crate) struct RawConnection {
     pub(crate) role: u8,
     pub(crate) received_base: u32,
     pub(crate) pad: u32,
+    pub(crate) plain: [u64; 2],
 }
 
 #[repr(C)]
@@ -190,7 +193,8 @@ pub(crate) struct DataHeader {
     pub(crate) captured: u32,
     pub(crate) direction: u8,
     pub(crate) unseen: u8,
-    pub(crate) pad: u16,
+    pub(crate) plain: u8,
+    pub(crate) pad: u8,
 }
 
 #[repr(C)]
@@ -239,7 +243,7 @@ pub(crate) struct CgroupKey {
     pub(crate) pad: u32,
 }
 
-plain!(RawConnection: 176, DataHeader: 40, ConnectionRecord: 192, ProcessRecord: 48, Settings: 16, LossCount: 16, CgroupKey: 16);
+plain!(RawConnection: 192, DataHeader: 40, ConnectionRecord: 208, ProcessRecord: 48, Settings: 16, LossCount: 16, CgroupKey: 16);
 
 impl RawConnection {
     pub(crate) fn connection(&self) -> Connection {
@@ -292,6 +296,7 @@ pub(crate) fn data(record: &[u8]) -> Option<Data<'_>> {
         direction: if header.direction == 0 { Direction::Sent } else { Direction::Received },
         tgid: header.tgid,
         unseen: header.unseen != 0,
+        plain: header.plain != 0,
         captured,
     })
 }

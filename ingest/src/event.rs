@@ -130,6 +130,18 @@ pub enum Event<'a> {
     },
     /// Ends a tick; milliseconds since the Unix epoch.
     Tick { time: u64 },
+    /// Clear text that a TLS library was given to send, or gave; `captured` is a prefix of `length` bytes, positions
+    /// are of the clear text.
+    Plain {
+        time_ns: u64,
+        cookie: u64,
+        position: u64,
+        length: u32,
+        sent: bool,
+        tgid: u32,
+        #[serde(borrow, serialize_with = "as_bytes")]
+        captured: &'a [u8],
+    },
 }
 
 fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {

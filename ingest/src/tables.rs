@@ -142,6 +142,7 @@ impl Tables {
                 self.probes.int(self.now_ns).fixed(Upid::NONE.to_bytes()).text("kernel").text(name).int(status);
                 self.probes.text(error).text(lost);
             }
+            Event::Plain { .. } => {}
             Event::Tick { time } => return Some(self.flush(time)),
         }
         None

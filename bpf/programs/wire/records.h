@@ -4,7 +4,7 @@
 
 enum direction { SENT = 0, RECEIVED = 1 };
 enum role { ROLE_CLIENT = 1, ROLE_SERVER = 2, ROLE_UNKNOWN = 4 };
-enum connection_flags { CONNECTION_CLOSED = 1, CONNECTION_OLDER = 2, CONNECTION_MUTED = 4 };
+enum connection_flags { CONNECTION_CLOSED = 1, CONNECTION_OLDER = 2, CONNECTION_MUTED = 4, CONNECTION_TLS = 8, CONNECTION_PLAIN_MUTED = 16 };
 enum record_kind { RECORD_OPEN = 1, RECORD_CLOSE = 2, RECORD_EXEC = 3, RECORD_FORK = 4, RECORD_EXIT = 5 };
 enum loss {
 	LOSS_DATA_RING_FULL = 0,
@@ -13,7 +13,8 @@ enum loss {
 	LOSS_READ_FAILED = 3,
 	LOSS_BATCH_UNKNOWN = 4,
 	LOSS_PROCESSES_FULL = 5,
-	LOSS_REASONS = 6,
+	LOSS_TLS_UNPAIRED = 6,
+	LOSS_REASONS = 7,
 };
 
 struct connection {
@@ -31,8 +32,9 @@ struct connection {
 	__u8 transport, role;
 	__u32 received_base; /* TCP: the sequence number of received byte 0 */
 	__u32 pad;
+	__u64 plain[2]; /* bytes that passed through a TLS library, in clear */
 };
-_Static_assert(sizeof(struct connection) == 176, "wire size");
+_Static_assert(sizeof(struct connection) == 192, "wire size");
 
 struct data_header {
 	__u64 time_ns;
@@ -43,7 +45,8 @@ struct data_header {
 	__u32 captured;
 	__u8 direction;
 	__u8 unseen;
-	__u16 pad;
+	__u8 plain; /* content of a TLS connection, with positions of its own */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct data_header) == 40, "wire size");
 
@@ -52,7 +55,7 @@ struct connection_record {
 	__u64 time_ns;
 	struct connection connection;
 };
-_Static_assert(sizeof(struct connection_record) == 192, "wire size");
+_Static_assert(sizeof(struct connection_record) == 208, "wire size");
 
 struct process_record {
 	__u32 kind, tgid, parent_tgid;
@@ -76,4 +79,5 @@ struct settings {
 	__u8 syscall_hooks;
 	__u8 pad[6];
 };
-struct live { __u32 capture_bytes, mutes; };
+enum mute { MUTE_BYTES = 1, MUTE_PLAIN = 2 };
+struct live { __u32 capture_bytes, mutes, tls; };

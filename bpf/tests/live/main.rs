@@ -5,6 +5,7 @@ mod driver;
 mod processes;
 mod scopes;
 mod sockets;
+mod tls;
 
 use driver::Driver;
 use watershed_bpf::{Config, Direction, Lifecycle, Probe, Scope};

@@ -1,5 +1,6 @@
 //! The live kernel as a source: rings drained on a timer, counters and scope looked after once a second.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
@@ -22,6 +23,8 @@ const BUSY_CAPTURE_BYTES: u32 = 320;
 const NAMES: Duration = Duration::from_secs(2);
 /// UDP sockets have no end that is seen: one that rests for so long is closed.
 const DATAGRAMS_IDLE_NS: u64 = 60_000_000_000;
+/// A process maps libraries for some time after it was met: it is looked at again at these ages, in seconds.
+const LIBRARIES_AFTER: [u64; 3] = [1, 3, 10];
 const CLOCK_MOVED_NS: i64 = 1_000_000;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -42,7 +45,18 @@ struct Named {
     busy: bool,
 }
 
-type Processes = Map<u32, Named>;
+#[derive(Default)]
+struct Processes {
+    known: Map<u32, Named>,
+    /// Met since their libraries were looked at.
+    fresh: Vec<u32>,
+}
+
+impl Processes {
+    fn forget(&mut self, tgid: u32) {
+        self.known.remove(&tgid);
+    }
+}
 
 struct Kept {
     time_ns: u64,
@@ -50,8 +64,34 @@ struct Kept {
     position: u64,
     length: u32,
     sent: bool,
+    plain: bool,
     tgid: u32,
     captured: Vec<u8>,
+}
+
+impl Kept {
+    fn of(data: &Data<'_>) -> Self {
+        let Data { time_ns, cookie, position, length, tgid, plain, captured, .. } = *data;
+        let sent = data.direction == Direction::Sent;
+        Kept { time_ns, cookie, position, length, sent, plain, tgid, captured: captured.to_vec() }
+    }
+
+    fn event(&self) -> Event<'_> {
+        let Kept { time_ns, cookie, position, length, sent, plain, tgid, ref captured } = *self;
+        match plain {
+            true => Event::Plain { time_ns, cookie, position, length, sent, tgid, captured },
+            false => Event::Data { time_ns, cookie, position, length, sent, tgid, captured },
+        }
+    }
+}
+
+fn event_of<'a>(data: &Data<'a>) -> Event<'a> {
+    let Data { time_ns, cookie, position, length, tgid, captured, .. } = *data;
+    let sent = data.direction == Direction::Sent;
+    match data.plain {
+        true => Event::Plain { time_ns, cookie, position, length, sent, tgid, captured },
+        false => Event::Data { time_ns, cookie, position, length, sent, tgid, captured },
+    }
 }
 
 pub(crate) struct Kernel {
@@ -62,6 +102,8 @@ pub(crate) struct Kernel {
     known: Map<u64, Known>,
     closed_in_map: HashSet<u64, foldhash::fast::RandomState>,
     processes: Processes,
+    /// When to look for the libraries of a process once more, in order.
+    libraries: VecDeque<(Instant, u32)>,
     any_busy: bool,
     last_names: Instant,
     losses: Map<&'static str, (u64, u64)>,
@@ -83,7 +125,8 @@ impl Kernel {
             events: 0,
             known: Map::default(),
             closed_in_map: HashSet::default(),
-            processes: Map::default(),
+            processes: Processes::default(),
+            libraries: VecDeque::new(),
             any_busy: false,
             last_names: now,
             losses: Map::default(),
@@ -102,6 +145,9 @@ impl Kernel {
     fn begin(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
         self.begun = true;
         self.emit_clock(each);
+        for tgid in self.probe.processes_in_scope() {
+            describe(tgid, &mut self.processes, each);
+        }
         for status in self.probe.status() {
             let (error, lost) = (&status.error[..], status.lost);
             each(&Event::Probe { name: status.name, attached: status.attached, error, lost });
@@ -131,7 +177,7 @@ impl Kernel {
             }
             Lifecycle::Exec { tgid, start_boottime_ns, comm, .. } => {
                 each(&Event::Exec { tgid, start_boottime_ns, comm: &text(comm) });
-                processes.remove(&tgid);
+                processes.forget(tgid);
                 describe(tgid, processes, each);
             }
             Lifecycle::Fork { parent_tgid, tgid, start_boottime_ns, .. } => {
@@ -145,18 +191,16 @@ impl Kernel {
         let (mut strangers, mut count) = (Vec::new(), 0);
         self.probe.drain_data(&mut |data: Data<'_>| {
             count += 1;
-            let (sent, captured) = (data.direction == Direction::Sent, data.captured);
-            let Data { time_ns, cookie, position, length, tgid, .. } = data;
-            describe(tgid, processes, each);
-            if let Some(process) = processes.get_mut(&tgid) {
+            describe(data.tgid, processes, each);
+            if let Some(process) = processes.known.get_mut(&data.tgid) {
                 process.busy = true;
             }
-            if known.contains_key(&cookie) {
-                each(&Event::Data { time_ns, cookie, position, length, sent, tgid, captured });
+            if known.contains_key(&data.cookie) {
+                each(&event_of(&data));
                 return;
             }
             // Its opening came after the lifecycle ring was drained, or was lost: look it up, then hand these out.
-            strangers.push(Kept { time_ns, cookie, position, length, sent, tgid, captured: captured.to_vec() });
+            strangers.push(Kept::of(&data));
         })?;
         for data in strangers {
             if !self.known.contains_key(&data.cookie) {
@@ -165,13 +209,12 @@ impl Kernel {
                     None => drop(self.known.insert(data.cookie, Known::default())),
                 }
             }
-            let Kept { time_ns, cookie, position, length, sent, tgid, ref captured } = data;
-            each(&Event::Data { time_ns, cookie, position, length, sent, tgid, captured });
+            each(&data.event());
         }
         for end in ends {
             match end {
                 Event::Close { cookie, .. } => drop(self.known.remove(&cookie)),
-                Event::Exit { tgid, .. } => drop(self.processes.remove(&tgid)),
+                Event::Exit { tgid, .. } => self.processes.forget(tgid),
                 _ => {}
             }
             each(&end);
@@ -183,6 +226,28 @@ impl Kernel {
         }
         self.drain_ms = next_drain_ms(self.drain_ms, count);
         Ok(())
+    }
+
+    /// Attaches to the TLS libraries of processes that were met, now and when they have had time to map more.
+    fn look_for_libraries(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
+        if self.processes.fresh.is_empty() && self.libraries.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut due = std::mem::take(&mut self.processes.fresh);
+        for age in LIBRARIES_AFTER {
+            self.libraries.extend(due.iter().map(|tgid| (now + Duration::from_secs(age), *tgid)));
+        }
+        self.libraries.make_contiguous().sort_unstable();
+        while self.libraries.front().is_some_and(|(at, _)| *at <= now) {
+            due.extend(self.libraries.pop_front().map(|(_, tgid)| tgid));
+        }
+        for tgid in due {
+            for library in self.probe.attach_tls(tgid) {
+                let (attached, lost) = (library.error.is_empty(), "clear text of TLS connections through it");
+                each(&Event::Probe { name: &library.path, attached, error: &library.error, lost });
+            }
+        }
     }
 
     fn every_second(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
@@ -222,13 +287,13 @@ impl Kernel {
     /// A process may change its name while it runs.
     fn read_names(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
         let mut renamed = Vec::new();
-        for (tgid, process) in &mut self.processes {
+        for (tgid, process) in &mut self.processes.known {
             if std::mem::take(&mut process.busy) && proc::comm(*tgid).is_some_and(|comm| comm != process.comm) {
                 renamed.push(*tgid);
             }
         }
         for tgid in renamed {
-            self.processes.remove(&tgid);
+            self.processes.forget(tgid);
             describe(tgid, &mut self.processes, each);
         }
     }
@@ -277,6 +342,7 @@ impl Source for Kernel {
         }
         clock::sleep_to_multiple(Duration::from_millis(self.drain_ms));
         self.drain(each)?;
+        self.look_for_libraries(each);
         if self.last_second.elapsed() >= SECOND {
             self.last_second = Instant::now();
             self.every_second(each);
@@ -349,12 +415,13 @@ fn open(
 
 /// Says what `/proc` knows of a process when it is met first.
 fn describe(tgid: u32, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_>)) {
-    if tgid == 0 || processes.contains_key(&tgid) {
+    if tgid == 0 || processes.known.contains_key(&tgid) {
         return;
     }
     let process = proc::read(tgid);
     let comm = process.as_ref().map(|process| process.comm.clone()).unwrap_or_default();
-    processes.insert(tgid, Named { comm, busy: false });
+    processes.known.insert(tgid, Named { comm, busy: false });
+    processes.fresh.push(tgid);
     let Some(process) = process else { return };
     each(&Event::Process {
         tgid,
