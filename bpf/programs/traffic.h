@@ -25,6 +25,17 @@ static __always_inline bool is_muted(struct connection *connection, __u64 cookie
 	return connection->flags & CONNECTION_MUTED;
 }
 
+/* A load that begins at once fills the ring before user space asks for less: from a quarter on, heads must do. */
+#define CROWDED_BYTES 320
+
+static __always_inline __u64 capture_limit(void)
+{
+	__u64 limit = live.capture_bytes;
+	if (limit > CROWDED_BYTES && bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
+		return CROWDED_BYTES;
+	return limit;
+}
+
 /* Room in the ring for a header and `size` bytes, rounded up: the verifier wants constant sizes. */
 static __always_inline struct data_header *reserve(__u64 size)
 {
@@ -44,7 +55,7 @@ static __always_inline struct data_header *reserve(__u64 size)
 static __always_inline bool send_single(struct data_header *header, struct source *source)
 {
 	__u64 size = source->kind == SOURCE_NONE ? 0 : header->length;
-	__u64 limit = live.capture_bytes;
+	__u64 limit = capture_limit();
 	if (size > limit)
 		size = limit;
 	if (size > source->count)
@@ -71,7 +82,7 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	if (!scratch)
 		return false;
-	__u64 captured = copy_vectors(source->pointer, source->count, header->length, live.capture_bytes);
+	__u64 captured = copy_vectors(source->pointer, source->count, header->length, capture_limit());
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
 	header->captured = captured;
 	scratch->header = *header;

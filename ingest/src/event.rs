@@ -50,6 +50,29 @@ pub struct Connection {
     pub opened_before_start: bool,
 }
 
+/// Bytes with positions of their own: what a socket moves, or the clear text that a TLS library makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stream {
+    /// The socket's cookie.
+    pub cookie: u64,
+    /// Clear text.
+    pub plain: bool,
+}
+
+impl Stream {
+    /// What the socket moves.
+    #[must_use]
+    pub fn of_socket(cookie: u64) -> Self {
+        Stream { cookie, plain: false }
+    }
+
+    /// The clear text of its connection.
+    #[must_use]
+    pub fn of_clear_text(cookie: u64) -> Self {
+        Stream { cookie, plain: true }
+    }
+}
+
 /// The kernel's cumulative counters of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {

@@ -145,8 +145,8 @@ fn run(
                 output(tick);
             }
         });
-        for cookie in tables.take_mutes() {
-            source.mute(cookie);
+        for stream in tables.take_mutes() {
+            source.mute(stream);
         }
         if matches!(polled, Ok(State::Running)) {
             continue;
@@ -193,8 +193,8 @@ pub fn record(
             }
             tables.apply(event);
         })?;
-        for cookie in tables.take_mutes() {
-            source.mute(cookie);
+        for stream in tables.take_mutes() {
+            source.mute(stream);
         }
         std::mem::replace(&mut outcome, Ok(())).map_err(failed)?;
     }

@@ -4,7 +4,7 @@ pub(crate) mod kernel;
 pub(crate) mod proc;
 pub(crate) mod recording;
 
-use crate::event::Event;
+use crate::event::{Event, Stream};
 
 /// Whether there is more to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,6 @@ pub enum State {
 pub trait Source {
     /// Waits a little, then hands out what there is.
     fn poll(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<State, crate::Error>;
-    /// The content of a connection need not be copied any more.
-    fn mute(&mut self, cookie: u64);
+    /// The content of a stream need not be copied any more.
+    fn mute(&mut self, stream: Stream);
 }

@@ -12,7 +12,7 @@ mod tests;
 use watershed_model::{Tick, TickTime, Upid, tables as model_tables, upid::START_TICKS_PER_SECOND};
 use watershed_protocols::{Counts, Direction, Segment};
 
-use crate::event::Event;
+use crate::event::{Event, Stream};
 use conn_stats::ConnStats;
 use connections::{Bytes, Connections};
 use processes::Processes;
@@ -92,7 +92,7 @@ impl Tables {
                 self.now_ns = self.now_ns.max(time_ns);
                 let segment = Segment { position, length, captured, direction, time_ns };
                 let (asid, processes) = (self.asid, &self.processes);
-                self.connections.data(Bytes { cookie, tgid, segment }, |pid| {
+                self.connections.data(Bytes { stream: Stream::of_socket(cookie), tgid, segment }, |pid| {
                     processes.upid(pid).unwrap_or(Upid { asid, pid, start_ticks: 0 })
                 });
             }
@@ -142,14 +142,23 @@ impl Tables {
                 self.probes.int(self.now_ns).fixed(Upid::NONE.to_bytes()).text("kernel").text(name).int(status);
                 self.probes.text(error).text(lost);
             }
-            Event::Plain { .. } => {}
+            Event::Plain { time_ns, cookie, position, length, sent, tgid, captured } => {
+                let direction = if sent { Direction::Sent } else { Direction::Received };
+                let time_ns = self.realtime(time_ns);
+                self.now_ns = self.now_ns.max(time_ns);
+                let segment = Segment { position, length, captured, direction, time_ns };
+                let (asid, processes) = (self.asid, &self.processes);
+                self.connections.plain(Bytes { stream: Stream::of_clear_text(cookie), tgid, segment }, |pid| {
+                    processes.upid(pid).unwrap_or(Upid { asid, pid, start_ticks: 0 })
+                });
+            }
             Event::Tick { time } => return Some(self.flush(time)),
         }
         None
     }
 
     /// Connections whose content need not be copied any more, since the last call.
-    pub fn take_mutes(&mut self) -> Vec<u64> {
+    pub fn take_mutes(&mut self) -> Vec<Stream> {
         std::mem::take(&mut self.connections.mutes)
     }
 

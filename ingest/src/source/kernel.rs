@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
-use watershed_bpf::{Data, Direction, Lifecycle, Probe};
+use watershed_bpf::{Data, Direction, Lifecycle, Probe, TlsLibrary};
 
 use crate::clock::{self, TICK_MS};
-use crate::event::{Connection, Endpoint, Event, Role, Totals};
+use crate::event::{Connection, Endpoint, Event, Role, Stream, Totals};
 use crate::source::{Source, State, proc};
 
 /// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core: the shortest of these
@@ -104,6 +104,8 @@ pub(crate) struct Kernel {
     processes: Processes,
     /// When to look for the libraries of a process once more, in order.
     libraries: VecDeque<(Instant, u32)>,
+    /// Libraries that were attached to and not told of yet.
+    found: Vec<TlsLibrary>,
     any_busy: bool,
     last_names: Instant,
     losses: Map<&'static str, (u64, u64)>,
@@ -116,7 +118,9 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     pub(crate) fn load(config: &watershed_bpf::Config) -> Result<Self, crate::Error> {
-        let probe = Probe::load(config)?;
+        let mut probe = Probe::load(config)?;
+        // Before anybody is told that tracing has begun.
+        let found = probe.processes_in_scope().into_iter().flat_map(|tgid| probe.attach_tls(tgid)).collect();
         let now = Instant::now();
         Ok(Kernel {
             probe,
@@ -127,6 +131,7 @@ impl Kernel {
             closed_in_map: HashSet::default(),
             processes: Processes::default(),
             libraries: VecDeque::new(),
+            found,
             any_busy: false,
             last_names: now,
             losses: Map::default(),
@@ -230,7 +235,7 @@ impl Kernel {
 
     /// Attaches to the TLS libraries of processes that were met, now and when they have had time to map more.
     fn look_for_libraries(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
-        if self.processes.fresh.is_empty() && self.libraries.is_empty() {
+        if self.processes.fresh.is_empty() && self.libraries.is_empty() && self.found.is_empty() {
             return;
         }
         let now = Instant::now();
@@ -243,10 +248,11 @@ impl Kernel {
             due.extend(self.libraries.pop_front().map(|(_, tgid)| tgid));
         }
         for tgid in due {
-            for library in self.probe.attach_tls(tgid) {
-                let (attached, lost) = (library.error.is_empty(), "clear text of TLS connections through it");
-                each(&Event::Probe { name: &library.path, attached, error: &library.error, lost });
-            }
+            self.found.extend(self.probe.attach_tls(tgid));
+        }
+        for library in self.found.drain(..) {
+            let (attached, lost) = (library.error.is_empty(), "clear text of TLS connections through it");
+            each(&Event::Probe { name: &library.path, attached, error: &library.error, lost });
         }
     }
 
@@ -355,8 +361,11 @@ impl Source for Kernel {
         Ok(State::Running)
     }
 
-    fn mute(&mut self, cookie: u64) {
-        self.probe.mute(cookie);
+    fn mute(&mut self, stream: Stream) {
+        match stream.plain {
+            true => self.probe.mute_plain(stream.cookie),
+            false => self.probe.mute(stream.cookie),
+        }
     }
 }
 

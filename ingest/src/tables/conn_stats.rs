@@ -18,6 +18,7 @@ pub(crate) struct Key {
     pub(crate) role: i64,
     pub(crate) family: i64,
     pub(crate) protocol: i64,
+    pub(crate) ssl: bool,
     pub(crate) remote_upid: Upid,
 }
 
@@ -141,7 +142,7 @@ impl ConnStats {
                 .int(key.role)
                 .int(key.family)
                 .int(key.protocol)
-                .flag(false)
+                .flag(key.ssl)
                 .int(total.opened)
                 .int(total.closed)
                 .int(total.opened - total.closed)

@@ -1,4 +1,5 @@
-//! Connections by cookie: who they belong to, what they speak, and their exchanges as rows.
+//! Connections by cookie, and with TLS their clear text: who they belong to, what they speak, and their exchanges as
+//! rows.
 
 mod held;
 mod owners;
@@ -11,7 +12,7 @@ use watershed_model::Upid;
 use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{ConnectionParser, Counts, Direction, Pool, Segment, http1};
 
-use crate::event::{Connection, Role, Totals};
+use crate::event::{Connection, Role, Stream, Totals};
 use crate::tables::conn_stats::{Amounts, ConnStats, Key};
 use crate::tables::exchanges::Exchanges;
 use held::Held;
@@ -34,16 +35,16 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 /// All connections and the rows that come of them.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    by_cookie: Map<u64, Tracked>,
+    by_stream: Map<Stream, Tracked>,
     owners: Owners,
     /// Connections that hold events back.
-    holding: Vec<u64>,
+    holding: Vec<Stream>,
     /// Connections whose first row waits a second, until it is known what they speak.
     unsaid: [Vec<u64>; 2],
     pub(crate) exchanges: Exchanges,
     pools: Pools,
     body_bytes: usize,
-    pub(crate) mutes: Vec<u64>,
+    pub(crate) mutes: Vec<Stream>,
     pub(crate) counts: Counts,
     pub(crate) refused: u64,
 }
@@ -57,7 +58,7 @@ struct Pools {
 /// A data event, with the process already found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bytes<'a> {
-    pub(crate) cookie: u64,
+    pub(crate) stream: Stream,
     pub(crate) tgid: u32,
     pub(crate) segment: Segment<'a>,
 }
@@ -73,7 +74,7 @@ enum Step<'a> {
 impl Connections {
     pub(crate) fn new(body_bytes: usize) -> Self {
         Connections {
-            by_cookie: Map::default(),
+            by_stream: Map::default(),
             owners: Owners::default(),
             holding: Vec::new(),
             unsaid: Default::default(),
@@ -86,20 +87,20 @@ impl Connections {
         }
     }
 
-    fn tracked(&mut self, cookie: u64) -> Option<&mut Tracked> {
-        let is_full = self.by_cookie.len() >= CONNECTIONS_MAX;
-        match self.by_cookie.entry(cookie) {
+    fn tracked(&mut self, stream: Stream) -> Option<&mut Tracked> {
+        let is_full = self.by_stream.len() >= CONNECTIONS_MAX;
+        match self.by_stream.entry(stream) {
             Entry::Occupied(tracked) => Some(tracked.into_mut()),
             Entry::Vacant(_) if is_full => {
                 self.refused += 1;
                 None
             }
-            Entry::Vacant(vacant) => Some(vacant.insert(Tracked::new(cookie))),
+            Entry::Vacant(vacant) => Some(vacant.insert(Tracked::new(stream))),
         }
     }
 
     pub(crate) fn open(&mut self, info: Connection, upid: Upid) {
-        let Some(tracked) = self.tracked(info.cookie) else { return };
+        let Some(tracked) = self.tracked(Stream::of_socket(info.cookie)) else { return };
         let role = if info.role == Role::Unknown { tracked.info.role } else { info.role };
         let told_late = tracked.info.datagrams != info.datagrams || tracked.info.role != role;
         tracked.info = Connection { role, ..info };
@@ -116,28 +117,44 @@ impl Connections {
 
     /// Takes bytes; `upid` finds the process when the connection changed hands.
     pub(crate) fn data(&mut self, bytes: Bytes<'_>, upid: impl FnOnce(u32) -> Upid) {
-        let Some(tracked) = self.tracked(bytes.cookie) else { return };
+        let Some(tracked) = self.tracked(bytes.stream) else { return };
         let waits = !tracked.held.is_empty() || tracked.is_ahead(&bytes.segment);
         tracked.events = tracked.events.saturating_add(u32::from(!waits));
         if tracked.tgid != bytes.tgid && bytes.tgid != 0 {
             tracked.tgid = bytes.tgid;
             tracked.upid = upid(bytes.tgid);
             let (info, upid) = (tracked.info, tracked.upid);
-            self.owners.change(&Connection { cookie: bytes.cookie, ..info }, upid);
+            self.owners.change(&Connection { cookie: bytes.stream.cookie, ..info }, upid);
         }
         if waits {
-            self.hold(bytes.cookie, &bytes.segment);
+            self.hold(bytes.stream, &bytes.segment);
             return;
         }
-        self.step(bytes.cookie, Step::Segment(&bytes.segment));
+        self.step(bytes.stream, Step::Segment(&bytes.segment));
+    }
+
+    /// Takes clear text of a connection; its exchanges are told from those in clear by their rows.
+    pub(crate) fn plain(&mut self, bytes: Bytes<'_>, upid: impl FnOnce(u32) -> Upid) {
+        let socket = Stream::of_socket(bytes.stream.cookie);
+        if !self.by_stream.contains_key(&bytes.stream) {
+            let Some(below) = self.tracked(socket) else { return };
+            below.encrypted = true;
+            let clear = Tracked::clear_text_of(below);
+            self.by_stream.insert(bytes.stream, clear);
+        }
+        self.data(bytes, upid);
+        let Some(protocol) = self.by_stream.get(&bytes.stream).map(|clear| clear.protocol) else { return };
+        if let Some(below) = self.by_stream.get_mut(&socket) {
+            below.protocol = if protocol == 0 { below.protocol } else { protocol };
+        }
     }
 
     /// Two threads that use one connection may hand over their bytes in the wrong order: what is ahead waits, with all
     /// that comes after it.
-    fn hold(&mut self, cookie: u64, segment: &Segment<'_>) {
-        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+    fn hold(&mut self, stream: Stream, segment: &Segment<'_>) {
+        let Some(tracked) = self.by_stream.get_mut(&stream) else { return };
         if tracked.held.is_empty() {
-            self.holding.push(cookie);
+            self.holding.push(stream);
         }
         let first = tracked.held.first().map(Held::segment);
         let fills =
@@ -146,27 +163,27 @@ impl Connections {
         tracked.held.insert(at, Held::of(segment));
         let bytes: usize = tracked.held.iter().map(Held::bytes).sum();
         let full = tracked.held.len() > HELD_MAX || bytes > HELD_BYTES_MAX;
-        self.release(cookie, full);
+        self.release(stream, full);
     }
 
     /// Parses what is held, up to the first event that is still ahead, or all of it.
-    fn release(&mut self, cookie: u64, all: bool) {
-        while let Some(tracked) = self.by_cookie.get_mut(&cookie)
+    fn release(&mut self, stream: Stream, all: bool) {
+        while let Some(tracked) = self.by_stream.get_mut(&stream)
             && let Some(first) = tracked.held.first()
             && (all || !tracked.is_ahead(&first.segment()))
         {
             let held = tracked.held.remove(0);
             tracked.events = tracked.events.saturating_add(1);
-            self.step(cookie, Step::Segment(&held.segment()));
+            self.step(stream, Step::Segment(&held.segment()));
         }
     }
 
-    fn step(&mut self, cookie: u64, step: Step<'_>) {
-        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+    fn step(&mut self, stream: Stream, step: Step<'_>) {
+        let Some(tracked) = self.by_stream.get_mut(&stream) else { return };
         let next = match std::mem::replace(&mut tracked.speech, Speech::Silent) {
             Speech::Silent => return,
-            Speech::Http1(parser) => self.step_http1(cookie, parser, step),
-            Speech::Other(parser, protocol) => self.step_other(cookie, parser, protocol, step),
+            Speech::Http1(parser) => self.step_http1(stream, parser, step),
+            Speech::Other(parser, protocol) => self.step_other(stream, parser, protocol, step),
             Speech::Undecided(undecided) => {
                 let body_bytes = self.body_bytes;
                 let mut undecided = undecided;
@@ -183,20 +200,20 @@ impl Connections {
                 tracked.speech = speech;
                 tracked.judged = tracked.judged.saturating_add(1);
                 if is_silent {
-                    self.mutes.extend((!is_closed).then_some(cookie));
+                    self.mutes.extend((!is_closed).then_some(stream));
                     return;
                 }
-                held.iter().for_each(|held| self.step(cookie, Step::Segment(&held.segment())));
-                return self.step(cookie, step);
+                held.iter().for_each(|held| self.step(stream, Step::Segment(&held.segment())));
+                return self.step(stream, step);
             }
         };
-        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+        let Some(tracked) = self.by_stream.get_mut(&stream) else { return };
         match next {
             Next::Same(speech) => tracked.speech = speech,
             // What speaks no known protocol, or does not any more, is only counted from here on.
-            Next::Mute => self.mutes.extend((!tracked.closed).then_some(cookie)),
+            Next::Mute => self.mutes.extend((!tracked.closed).then_some(stream)),
             Next::Judge { .. } if tracked.judged >= JUDGED_MAX => {
-                self.mutes.extend((!tracked.closed).then_some(cookie));
+                self.mutes.extend((!tracked.closed).then_some(stream));
             }
             Next::Judge { expected, barred } => {
                 tracked.speech = Speech::again(&tracked.info, expected, barred);
@@ -204,9 +221,9 @@ impl Connections {
         }
     }
 
-    fn step_http1(&mut self, cookie: u64, mut parser: Box<http1::Parser>, step: Step<'_>) -> Next {
-        let Connections { by_cookie, owners, exchanges, pools, counts, .. } = self;
-        let Some(tracked) = by_cookie.get_mut(&cookie) else { return Next::Mute };
+    fn step_http1(&mut self, stream: Stream, mut parser: Box<http1::Parser>, step: Step<'_>) -> Next {
+        let Connections { by_stream, owners, exchanges, pools, counts, .. } = self;
+        let Some(tracked) = by_stream.get_mut(&stream) else { return Next::Mute };
         let pool = &mut pools.http1;
         let mut emit = |exchange: &http1::Exchange| {
             tracked.protocol = PROTOCOLS[HTTP1].description.number;
@@ -233,13 +250,13 @@ impl Connections {
 
     fn step_other(
         &mut self,
-        cookie: u64,
+        stream: Stream,
         mut parser: Box<dyn ConnectionParser + Send>,
         protocol: usize,
         step: Step<'_>,
     ) -> Next {
-        let Connections { by_cookie, owners, exchanges, pools, counts, .. } = self;
-        let Some(tracked) = by_cookie.get_mut(&cookie) else { return Next::Mute };
+        let Connections { by_stream, owners, exchanges, pools, counts, .. } = self;
+        let Some(tracked) = by_stream.get_mut(&stream) else { return Next::Mute };
         let number = parser.description().number;
         let pool = &mut pools.others;
         let mut emit = |exchange: &watershed_protocols::Exchange| {
@@ -272,7 +289,7 @@ impl Connections {
     }
 
     pub(crate) fn totals(&mut self, cookie: u64, totals: Totals, stats: &mut ConnStats) {
-        let Some(tracked) = self.tracked(cookie) else { return };
+        let Some(tracked) = self.tracked(Stream::of_socket(cookie)) else { return };
         tracked.totals = totals;
         if tracked.contribution.is_none() && tracked.protocol == 0 && !tracked.speech.is_silent() {
             self.unsaid[0].push(cookie);
@@ -290,7 +307,7 @@ impl Connections {
     }
 
     fn account(&mut self, cookie: u64, stats: &mut ConnStats) {
-        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+        let Some(tracked) = self.by_stream.get_mut(&Stream::of_socket(cookie)) else { return };
         tracked.find_peer(&self.owners);
         let server = tracked.info.role == Role::Server;
         let key = Key {
@@ -300,6 +317,7 @@ impl Connections {
             role: tracked.info.role as i64,
             family: i64::from(tracked.info.family),
             protocol: tracked.protocol,
+            ssl: tracked.encrypted,
             remote_upid: tracked.peer,
         };
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -314,33 +332,43 @@ impl Connections {
     }
 
     pub(crate) fn close(&mut self, cookie: u64, totals: Totals, stats: &mut ConnStats) {
-        self.release(cookie, true);
-        let Some(tracked) = self.tracked(cookie) else { return };
-        tracked.totals = totals;
-        tracked.closed = true;
-        self.step(cookie, Step::Finish);
+        let (clear, socket) = (Stream::of_clear_text(cookie), Stream::of_socket(cookie));
+        self.finish(clear);
+        self.by_stream.remove(&clear);
+        if let Some(tracked) = self.tracked(socket) {
+            tracked.totals = totals;
+        }
+        self.finish(socket);
         self.account(cookie, stats);
-        if let Some(tracked) = self.by_cookie.remove(&cookie) {
+        if let Some(tracked) = self.by_stream.remove(&socket) {
             self.owners.close(&Connection { cookie, ..tracked.info });
         }
     }
 
+    /// Nothing more comes of a stream.
+    fn finish(&mut self, stream: Stream) {
+        self.release(stream, true);
+        let Some(tracked) = self.by_stream.get_mut(&stream) else { return };
+        tracked.closed = true;
+        self.step(stream, Step::Finish);
+    }
+
     /// Ends a tick.
     pub(crate) fn tick(&mut self) {
-        for cookie in std::mem::take(&mut self.holding) {
-            self.release(cookie, true);
+        for stream in std::mem::take(&mut self.holding) {
+            self.release(stream, true);
         }
         self.owners.tick();
     }
 
     /// Completes exchanges that only time can end; once a second.
     pub(crate) fn expire(&mut self, now_ns: i64) {
-        let waiting = self.by_cookie.iter().filter(|(_, tracked)| tracked.speech.waits_for_time());
-        let mut cookies: Vec<u64> = waiting.map(|(cookie, _)| *cookie).collect();
+        let waiting = self.by_stream.iter().filter(|(_, tracked)| tracked.speech.waits_for_time());
+        let mut streams: Vec<Stream> = waiting.map(|(stream, _)| *stream).collect();
         // Rows must not depend on the order of a hash map.
-        cookies.sort_unstable();
-        for cookie in cookies {
-            self.step(cookie, Step::Expire(now_ns));
+        streams.sort_unstable();
+        for stream in streams {
+            self.step(stream, Step::Expire(now_ns));
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Place<'a> {
     pub(crate) info: &'a Connection,
     pub(crate) upid: Upid,
     pub(crate) peer: Upid,
+    /// Seen through a TLS library.
+    pub(crate) encrypted: bool,
 }
 
 /// What a column of a protocol's table is filled with.
@@ -108,7 +110,7 @@ impl Exchanges {
     pub(crate) fn http1(&mut self, place: Place<'_>, exchange: &http1::Exchange) {
         let (request, response) = (&exchange.request, &exchange.response);
         let [of_request, of_response] = &mut self.decoders;
-        let Place { info, upid, peer } = place;
+        let Place { info, upid, peer, encrypted } = place;
         self.tables[self.http]
             .rows
             .int(response.end_ns)
@@ -118,7 +120,7 @@ impl Exchanges {
             .fixed(info.local.address)
             .int(i64::from(info.local.port))
             .int(info.role as i64)
-            .flag(false)
+            .flag(encrypted)
             .int(1)
             .int(i64::from(response.minor_version))
             .int(response.content_type as i64)
@@ -143,7 +145,7 @@ impl Exchanges {
     /// An exchange of any other protocol, by its index in [`PROTOCOLS`].
     pub(crate) fn other(&mut self, protocol: usize, place: Place<'_>, exchange: &Exchange) {
         let TableRows { rows, sources } = &mut self.tables[self.table_of[protocol]];
-        let Place { info, upid, peer } = place;
+        let Place { info, upid, peer, encrypted } = place;
         for source in &*sources {
             match *source {
                 Source::Time => rows.int(time_ns(PROTOCOLS[protocol].description, exchange)),
@@ -153,7 +155,7 @@ impl Exchanges {
                 Source::LocalAddress => rows.fixed(info.local.address),
                 Source::LocalPort => rows.int(i64::from(info.local.port)),
                 Source::Role => rows.int(info.role as i64),
-                Source::Encrypted => rows.flag(false),
+                Source::Encrypted => rows.flag(encrypted),
                 Source::Number(at) => rows.int(exchange.int(at)),
                 Source::Text(at) => rows.bytes(exchange.text(at)),
                 Source::Latency => rows.int(exchange.latency_ns()),

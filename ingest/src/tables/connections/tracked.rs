@@ -6,12 +6,15 @@ use watershed_protocols::Segment;
 use super::held::Held;
 use super::owners::Owners;
 use super::speech::Speech;
-use crate::event::{Connection, Totals};
+use crate::event::{Connection, Stream, Totals};
 use crate::tables::conn_stats::Contribution;
 use crate::tables::exchanges::Place;
 
 /// A connection is judged anew so often.
 pub(super) const JUDGED_MAX: u8 = 4;
+
+/// A TLS handshake takes at most so many sends and receives.
+const HANDSHAKE_EVENTS_MAX: u32 = 16;
 
 #[derive(Debug)]
 pub(super) struct Tracked {
@@ -25,6 +28,8 @@ pub(super) struct Tracked {
     pub(super) protocol: i64,
     pub(super) totals: Totals,
     pub(super) closed: bool,
+    /// It is clear text, or the socket below such.
+    pub(super) encrypted: bool,
     pub(super) contribution: Contribution,
     pub(super) peer: Upid,
     peer_asked_at: u64,
@@ -33,8 +38,8 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub(super) fn new(cookie: u64) -> Self {
-        let info = Connection { cookie, ..Connection::default() };
+    pub(super) fn new(stream: Stream) -> Self {
+        let info = Connection { cookie: stream.cookie, ..Connection::default() };
         Tracked {
             speech: Speech::new(&info),
             info,
@@ -45,11 +50,21 @@ impl Tracked {
             protocol: 0,
             totals: Totals::default(),
             closed: false,
+            encrypted: stream.plain,
             contribution: Contribution::default(),
             peer: Upid::NONE,
             peer_asked_at: u64::MAX,
             held: Vec::new(),
         }
+    }
+
+    /// The clear text of a connection; of one that has been talking for long, it began before it was seen.
+    pub(super) fn clear_text_of(below: &Tracked) -> Self {
+        let older = below.info.opened_before_start || below.events > HANDSHAKE_EVENTS_MAX;
+        let info = Connection { opened_before_start: older, ..below.info };
+        let speech = Speech::new(&info);
+        let clear = Tracked::new(Stream::of_clear_text(info.cookie));
+        Tracked { speech, info, tgid: below.tgid, upid: below.upid, peer: below.peer, ..clear }
     }
 
     /// Whether something of that direction is missing before the segment.
@@ -67,6 +82,6 @@ impl Tracked {
     }
 
     pub(super) fn place(&self) -> Place<'_> {
-        Place { info: &self.info, upid: self.upid, peer: self.peer }
+        Place { info: &self.info, upid: self.upid, peer: self.peer, encrypted: self.encrypted }
     }
 }
