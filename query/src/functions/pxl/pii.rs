@@ -15,10 +15,13 @@ pub(super) static ENTRIES: &[Entry] = &[entry(
      their shape gives them away.",
 )];
 
+/// An expression, what stands in place of its matches, and which matches count.
+type Kind<R> = (R, &'static str, fn(&str) -> bool);
+
 /// What is looked for, in this order: a later one does not see what an earlier one took.
-static KINDS: LazyLock<Vec<(Regex, &str, fn(&str) -> bool)>> = LazyLock::new(|| {
+static KINDS: LazyLock<Vec<Kind<Regex>>> = LazyLock::new(|| {
     let always: fn(&str) -> bool = |_| true;
-    let kinds: [(&str, &str, fn(&str) -> bool); 7] = [
+    let kinds: [Kind<&str>; 7] = [
         (r"(?i)[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}", "<REDACTED_EMAIL>", always),
         (r"(?i)\b[a-z]{2}[0-9]{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,3})?\b", "<REDACTED_IBAN>", is_iban),
         (r"(?i)\b[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})\b", "<REDACTED_MAC_ADDR>", always),
@@ -60,7 +63,7 @@ fn has_check_digit(text: &str) -> bool {
             (_, double) => double / 10 + double % 10,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// ISO 7064: the text with its first four characters last, letters as 10 to 35, is 1 modulo 97.
