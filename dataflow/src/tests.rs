@@ -59,6 +59,20 @@ fn scripts() -> Vec<String> {
     scripts.push(grouped("px__kmeans_fit(source, 3) AS fit, px_any(count) AS one"));
     scripts.push(grouped("lines(source) AS sources, min(source) AS source, lines(DISTINCT reason) AS reasons"));
     scripts.push(grouped("px_pprof(source, count, 10) AS profile"));
+    scripts.push(format!(
+        "SELECT px_bin(time_, 1000000000) AS t, px_sum(px_select(px_regex_match('[a-b].*', reason), count, 0)) AS n \
+         FROM system.losses WHERE {WINDOW} GROUP BY px_bin(time_, 1000000000)"
+    ));
+    scripts.push(
+        "SELECT px_upid_to_string(upid) AS upid, px_toupper(name) AS name, px_round(px_divide(pid, 3), 2) AS third, \
+         px_pluck(px_split(name, 'a'), 'x') AS none, px__exec_hostname() AS host FROM processes \
+         WHERE px_notEqual(px_modulo(pid, 2), 1)"
+            .into(),
+    );
+    scripts.push(
+        "SELECT p.name, t.table_name FROM processes p JOIN px_GetTables t ON px_length(t.table_name) = p.pid + 6"
+            .into(),
+    );
     scripts.push("SELECT px_any(upid) AS one, px_count(pid) AS n FROM processes".into());
     scripts.push(format!(
         "SELECT source, sum(n) AS n, histogram_quantile(merge_histogram(h), 0.5) AS half FROM \

@@ -1,5 +1,6 @@
 //! The functions that scripts have beside DataFusion's, and those of DataFusion's whose answer would depend on the
-//! order of rows, replaced under the same names. `lower` knows aggregates by these names.
+//! order of rows, replaced under the same names. `lower` knows aggregates by these names. PxL's are `px_<name>`, and
+//! `<name>` where nothing else has it.
 
 mod endpoint;
 mod fold;

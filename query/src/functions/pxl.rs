@@ -201,13 +201,13 @@ impl ScalarUDFImpl for Native {
     }
 }
 
-/// Which way to call takes the arguments as they are, else the first that takes them widened.
-fn choose(ways: impl Iterator<Item = &'static [Type]> + Clone, arguments: &[DataType]) -> Option<usize> {
+/// The first way to call that takes the arguments as they are, else the first that takes them widened.
+fn choose(mut ways: impl Iterator<Item = &'static [Type]> + Clone, arguments: &[DataType]) -> Option<usize> {
     let fits = |way: &[Type], takes: fn(Type, &DataType) -> bool| {
         way.len() == arguments.len() && way.iter().zip(arguments).all(|(kind, given)| takes(*kind, given))
     };
     let as_is = ways.clone().position(|way| fits(way, same));
-    as_is.or_else(|| ways.clone().position(|way| fits(way, widens)))
+    as_is.or_else(|| ways.position(|way| fits(way, widens)))
 }
 
 fn same(kind: Type, given: &DataType) -> bool {

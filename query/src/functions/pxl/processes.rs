@@ -39,6 +39,11 @@ pub(super) static ENTRIES: &[Entry] = &[
         &[over(&[S, S], B, |a| map2(a, has))],
         "Whether the first argument is the second, or a JSON array that has it.",
     ),
+    entry(
+        "shared_libraries",
+        &[over(&[U], S, |a| map1(a, |_: Upid| ""))],
+        "Empty: which libraries a process has loaded is not observed.",
+    ),
     entry("asid", &[over(&[], I, |_| map0(0_i64))], "0: answers come from all agents together."),
     entry("_exec_hostname", &[over(&[], S, |_| map0(HOST.as_str()))], "Name of the host that answers."),
     entry("_exec_host_num_cpus", &[over(&[], I, |_| map0(*PROCESSORS))], "Processors of the host that answers."),

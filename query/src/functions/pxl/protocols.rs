@@ -1,5 +1,5 @@
-//! Numbers of protocols by the names that their specifications give them. A number without a name is its digits,
-//! except for HTTP, whose registry calls it unassigned.
+//! Numbers of protocols by the names that PxL shows, which are those of their specifications. A number without a
+//! name is its digits, or a word where PxL has one.
 
 mod names;
 
@@ -7,11 +7,7 @@ use super::rows::{map1, map2};
 use super::{Entry, I, S, entry, over};
 
 pub(super) static ENTRIES: &[Entry] = &[
-    entry(
-        "protocol_name",
-        &[over(&[I], S, |a| map1(a, |number| named(names::PROTOCOLS, number)))],
-        "Name of a protocol number as in conn_stats.",
-    ),
+    entry("protocol_name", &[over(&[I], S, |a| map1(a, protocol))], "Name of a protocol number as in conn_stats."),
     entry("http_resp_message", &[over(&[I], S, |a| map1(a, http_message))], "Reason phrase of an HTTP status code."),
     entry(
         "kafka_api_key_name",
@@ -70,10 +66,17 @@ fn http_message(code: i64) -> &'static str {
     name_of(names::HTTP, code).unwrap_or("Unassigned")
 }
 
+fn protocol(number: i64) -> String {
+    name_of(names::PROTOCOLS, number).map_or_else(|| format!("Invalid ({number})"), str::to_owned)
+}
+
+/// A class alone where the method is 0.
 fn amqp_method(class: i64, method: i64) -> String {
     let methods = names::AMQP_METHODS.iter().find(|(known, _, _)| *known == class);
-    let name = methods.and_then(|(_, class, methods)| Some(format!("{class}{}", name_of(methods, method)?)));
-    name.unwrap_or_else(|| format!("{class}.{method}"))
+    let name = methods.and_then(|(_, class, methods)| {
+        Some(if method == 0 { (*class).to_owned() } else { format!("{class}{}", name_of(methods, method)?) })
+    });
+    name.unwrap_or_else(|| "Unknown".into())
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn replace(regex: &str, text: &str, substitute: &str) -> String {
     };
     let pieces = match pieces_of(substitute, pattern.part.captures_len()) {
         Ok(pieces) => pieces,
-        Err(error) => return format!("Invalid substitution: {error}"),
+        Err(error) => return format!("Invalid regex in substitution string: {error}"),
     };
     let mut made = String::with_capacity(text.len());
     let mut done = 0;
@@ -83,7 +83,7 @@ fn pieces_of(substitute: &str, groups: usize) -> Result<Vec<Piece<'_>>, String> 
                 }
                 pieces.push(Piece::Group(group));
             }
-            Some(_) | None => return Err("a backslash needs a digit or a backslash after it".into()),
+            Some(_) | None => return Err(r"Rewrite schema error: '\' must be followed by a digit or '\'.".into()),
         }
         rest = characters.as_str();
     }

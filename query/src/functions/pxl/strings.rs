@@ -68,7 +68,7 @@ fn hex_to_ascii(text: &str) -> String {
 }
 
 fn bytes_to_hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("\\x{byte:02x}")).collect()
+    text.bytes().map(|byte| format!("\\x{byte:02X}")).collect()
 }
 
 #[cfg(test)]

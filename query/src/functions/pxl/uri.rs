@@ -14,17 +14,21 @@ pub(super) static ENTRIES: &[Entry] = &[
     entry(
         "uri_parse",
         &[over(&[S], S, |a| map1(a, parsed))],
-        "JSON of a URI's scheme, userInfo, host, port (0 where there is none), path, query and fragment.",
+        "JSON of a URI's scheme, userInfo, host, port, path (without the slash after the host), query and fragment, as \
+         far as it has them.",
     ),
     entry(
         "uri_recompose",
         &[over(&[S, S, S, I, S, S, S], S, recompose)],
-        "A URI of scheme, user, host, port (none where it is not positive), path, query and fragment.",
+        "A URI of scheme, user, host, port (none where it is 0), path, query and fragment; an error as text where the \
+         port is impossible.",
     ),
 ];
 
 /// What is said of a text that is no URI.
-const NO_URI: &str = "Failed to parse uri";
+const NO_URI: &str = "Failed to parse URI";
+/// What is said of parts that make no URI.
+const NO_PARTS: &str = "Failed to recompose URI";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Uri<'a> {
@@ -39,17 +43,18 @@ struct Uri<'a> {
 
 fn parsed(text: &str) -> String {
     let Some(uri) = parse(text) else { return NO_URI.into() };
-    let text = |text: &str| Json::Text(text.to_owned());
-    Json::Object(vec![
-        ("scheme".into(), text(uri.scheme)),
-        ("userInfo".into(), text(uri.user)),
-        ("host".into(), text(uri.host)),
-        ("port".into(), Json::Number(uri.port.into())),
-        ("path".into(), text(uri.path)),
-        ("query".into(), text(uri.query)),
-        ("fragment".into(), text(uri.fragment)),
-    ])
-    .to_string()
+    let path = if uri.host.is_empty() { uri.path } else { uri.path.trim_start_matches('/') };
+    let text = |key: &str, text: &str| (!text.is_empty()).then(|| (key.to_owned(), Json::Text(text.to_owned())));
+    let members = [
+        text("scheme", uri.scheme),
+        text("userInfo", uri.user),
+        text("host", uri.host),
+        (uri.port > 0).then(|| ("port".to_owned(), Json::Number(uri.port.into()))),
+        text("path", path),
+        text("query", uri.query),
+        text("fragment", uri.fragment),
+    ];
+    Json::Object(members.into_iter().flatten().collect()).to_string()
 }
 
 fn parse(text: &str) -> Option<Uri<'_>> {
@@ -118,6 +123,9 @@ fn recompose(arrays: &[ArrayRef]) -> Result<ArrayRef> {
 }
 
 fn composed(uri: &Uri<'_>) -> String {
+    if !(0..=i64::from(u16::MAX)).contains(&uri.port) {
+        return NO_PARTS.into();
+    }
     let mut text = String::new();
     let mut put = |before: &str, part: &str, after: &str| {
         if !part.is_empty() {
@@ -133,6 +141,10 @@ fn composed(uri: &Uri<'_>) -> String {
     put(brackets.0, uri.host, brackets.1);
     if uri.port > 0 && !uri.host.is_empty() {
         put(":", &uri.port.to_string(), "");
+    }
+    let has_more = !uri.path.is_empty() || !uri.query.is_empty() || !uri.fragment.is_empty();
+    if !uri.host.is_empty() && has_more && !uri.path.starts_with('/') {
+        put("", "/", "");
     }
     put("", uri.path, "");
     put("?", uri.query, "");

@@ -50,8 +50,8 @@ pub(super) static GRPC: Names = &[
 
 #[rustfmt::skip]
 pub(super) static DNS: Names = &[
-    (0, "NoError"), (1, "FormErr"), (2, "ServFail"), (3, "NXDomain"), (4, "NotImp"), (5, "Refused"),
-    (6, "YXDomain"), (7, "YXRRSet"), (8, "NXRRSet"), (9, "NotAuth"), (10, "NotZone"), (11, "DSOTYPENI"),
+    (0, "NOERROR"), (1, "FORMERR"), (2, "SERVFAIL"), (3, "NXDOMAIN"), (4, "NOTIMP"), (5, "REFUSED"),
+    (6, "YXDOMAIN"), (7, "YXRRSET"), (8, "NXRRSET"), (9, "NOTAUTH"), (10, "NOTZONE"), (11, "DSOTYPENI"),
     (16, "BADVERS"), (17, "BADKEY"), (18, "BADTIME"), (19, "BADMODE"), (20, "BADNAME"), (21, "BADALG"),
     (22, "BADTRUNC"), (23, "BADCOOKIE"),
 ];
@@ -86,9 +86,9 @@ pub(super) static MYSQL: Names = &[
 
 #[rustfmt::skip]
 pub(super) static CQL: Names = &[
-    (0, "ERROR"), (1, "STARTUP"), (2, "READY"), (3, "AUTHENTICATE"), (5, "OPTIONS"), (6, "SUPPORTED"), (7, "QUERY"),
-    (8, "RESULT"), (9, "PREPARE"), (10, "EXECUTE"), (11, "REGISTER"), (12, "EVENT"), (13, "BATCH"),
-    (14, "AUTH_CHALLENGE"), (15, "AUTH_RESPONSE"), (16, "AUTH_SUCCESS"),
+    (0, "Error"), (1, "Startup"), (2, "Ready"), (3, "Authenticate"), (5, "Options"), (6, "Supported"), (7, "Query"),
+    (8, "Result"), (9, "Prepare"), (10, "Execute"), (11, "Register"), (12, "Event"), (13, "Batch"),
+    (14, "AuthChallenge"), (15, "AuthResponse"), (16, "AuthSuccess"),
 ];
 
 #[rustfmt::skip]
@@ -98,24 +98,25 @@ pub(super) static MUX: Names = &[
     (66, "Tdiscarded"), (67, "Tlease"), (68, "Tinit"), (127, "RerrOld"),
 ];
 
-pub(super) static AMQP_FRAMES: Names = &[(1, "Method"), (2, "Header"), (3, "Body"), (8, "Heartbeat")];
+pub(super) static AMQP_FRAMES: Names =
+    &[(1, "Frame method"), (2, "Content Header"), (3, "Content Body"), (8, "Heartbeat")];
 
 /// Number and name of a class, and its methods.
 #[rustfmt::skip]
 pub(super) static AMQP_METHODS: &[(i64, &str, Names)] = &[
-    (10, "Connection", &[(10, "Start"), (11, "StartOk"), (20, "Secure"), (21, "SecureOk"), (30, "Tune"),
-        (31, "TuneOk"), (40, "Open"), (41, "OpenOk"), (50, "Close"), (51, "CloseOk"), (60, "Blocked"),
+    (10, "Connection", &[(10, "Start"), (11, "Start-ok"), (20, "Secure"), (21, "Secure-ok"), (30, "Tune"),
+        (31, "Tune-ok"), (40, "Open"), (41, "Open-ok"), (50, "Close"), (51, "Close-ok"), (60, "Blocked"),
         (61, "Unblocked")]),
-    (20, "Channel", &[(10, "Open"), (11, "OpenOk"), (20, "Flow"), (21, "FlowOk"), (40, "Close"), (41, "CloseOk")]),
-    (40, "Exchange", &[(10, "Declare"), (11, "DeclareOk"), (20, "Delete"), (21, "DeleteOk"), (30, "Bind"),
-        (31, "BindOk"), (40, "Unbind"), (51, "UnbindOk")]),
-    (50, "Queue", &[(10, "Declare"), (11, "DeclareOk"), (20, "Bind"), (21, "BindOk"), (30, "Purge"),
-        (31, "PurgeOk"), (40, "Delete"), (41, "DeleteOk"), (50, "Unbind"), (51, "UnbindOk")]),
-    (60, "Basic", &[(10, "Qos"), (11, "QosOk"), (20, "Consume"), (21, "ConsumeOk"), (30, "Cancel"),
-        (31, "CancelOk"), (40, "Publish"), (50, "Return"), (60, "Deliver"), (70, "Get"), (71, "GetOk"),
-        (72, "GetEmpty"), (80, "Ack"), (90, "Reject"), (100, "RecoverAsync"), (110, "Recover"), (111, "RecoverOk"),
+    (20, "Channel", &[(10, "Open"), (11, "Open-ok"), (20, "Flow"), (21, "Flow-ok"), (40, "Close"), (41, "Close-ok")]),
+    (40, "Exchange", &[(10, "Declare"), (11, "Declare-ok"), (20, "Delete"), (21, "Delete-ok"), (30, "Bind"),
+        (31, "Bind-ok"), (40, "Unbind"), (51, "Unbind-ok")]),
+    (50, "Queue", &[(10, "Declare"), (11, "Declare-ok"), (20, "Bind"), (21, "Bind-ok"), (30, "Purge"),
+        (31, "Purge-ok"), (40, "Delete"), (41, "Delete-ok"), (50, "Unbind"), (51, "Unbind-ok")]),
+    (60, "Basic", &[(10, "Qos"), (11, "Qos-ok"), (20, "Consume"), (21, "Consume-ok"), (30, "Cancel"),
+        (31, "Cancel-ok"), (40, "Publish"), (50, "Return"), (60, "Deliver"), (70, "Get"), (71, "Get-ok"),
+        (72, "Get-empty"), (80, "Ack"), (90, "Reject"), (100, "Recover-async"), (110, "Recover"), (111, "Recover-ok"),
         (120, "Nack")]),
-    (85, "Confirm", &[(10, "Select"), (11, "SelectOk")]),
-    (90, "Tx", &[(10, "Select"), (11, "SelectOk"), (20, "Commit"), (21, "CommitOk"), (30, "Rollback"),
-        (31, "RollbackOk")]),
+    (85, "Confirm", &[(10, "Select"), (11, "Select-ok")]),
+    (90, "Tx", &[(10, "Select"), (11, "Select-ok"), (20, "Commit"), (21, "Commit-ok"), (30, "Rollback"),
+        (31, "Rollback-ok")]),
 ];

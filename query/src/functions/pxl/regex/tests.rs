@@ -27,8 +27,11 @@ fn matches_are_replaced_with_groups() {
         ("px_replace('x*', 'ab', '-')", "-a-b-"),
         ("px_replace('a', 'banana', '$0')", "b$0n$0n$0"),
         ("px_replace('(', 'a', 'b')", "Invalid regex expr: unclosed group"),
-        (r"px_replace('a', 'a', '\1')", r"Invalid substitution: there is no group \1"),
-        (r"px_replace('a', 'a', 'b\')", "Invalid substitution: a backslash needs a digit or a backslash after it"),
+        (r"px_replace('a', 'a', '\1')", r"Invalid regex in substitution string: there is no group \1"),
+        (
+            r"px_replace('a', 'a', 'b\')",
+            r"Invalid regex in substitution string: Rewrite schema error: '\' must be followed by a digit or '\'.",
+        ),
     ]);
 }
 

@@ -37,6 +37,21 @@ fn literals_become_question_marks() {
 }
 
 #[test]
+fn values_of_an_executed_statement_are_among_the_parameters() {
+    check(&[
+        (
+            "px_normalize_pgsql('query=[SELECT * FROM t WHERE a=$1 AND b=''x''] params=[''1,2'']', 'EXECUTE')",
+            r#"{"query":"SELECT * FROM t WHERE a=$1 AND b=$2","params":["'1,2'","'x'"],"error":""}"#,
+        ),
+        (
+            "px_normalize_mysql('query=[INSERT INTO t VALUES (?, 1.5, ?, true)] params=[1, X''AB'']', 23)",
+            r#"{"query":"INSERT INTO t VALUES (?, ?, ?, ?)","params":["1","1.5","X'AB'","true"],"error":""}"#,
+        ),
+        ("px_normalize_mysql('query=[SELECT ?] params=[]', 23)", r#"{"query":"SELECT ?","params":[],"error":""}"#),
+    ]);
+}
+
+#[test]
 fn what_cannot_be_read_is_an_error_in_the_answer() {
     let answer = pgsql("SELECT 'open", "QUERY");
     assert!(answer.starts_with(r#"{"query":"","params":[],"error":"Unterminated"#), "{answer}");

@@ -41,7 +41,7 @@ fn digits_to_numbers_and_bytes() {
         ("px_hex_to_ascii('4')", ""),
         ("px_hex_to_ascii('zz')", ""),
         ("px_hex_to_ascii('ä')", ""),
-        ("px_bytes_to_hex('A1')", "\\x41\\x31"),
+        ("px_bytes_to_hex('Aä')", "\\x41\\xC3\\xA4"),
         ("px_atoi('-12', 7)", "-12"),
         ("px_atoi('12x', 7)", "7"),
         ("px_atoi('9223372036854775808', 7)", "7"),
