@@ -272,7 +272,7 @@ impl<P: Protocol> Connection<P> {
     fn datagram(&mut self, segment: &Segment<'_>, shared: &mut Shared<'_>) {
         let side = self.side(segment.direction);
         let span = Span { start_ns: segment.time_ns, end_ns: segment.time_ns, bytes: u64::from(segment.length) };
-        if segment.captured.is_empty() || P::infer(segment.captured).score == 0 {
+        if segment.captured.is_empty() || P::infer_datagram(segment.captured).score == 0 {
             self.counts.garbage += u64::from(!segment.captured.is_empty());
             self.garbage_in_a_row += u32::from(!segment.captured.is_empty());
             return;

@@ -24,6 +24,7 @@ pub mod reader;
 pub mod registry;
 pub mod segment;
 mod stream;
+pub mod tls;
 
 pub use connection::{Connection, ConnectionParser};
 pub use content::{Decoder, Encoding};
