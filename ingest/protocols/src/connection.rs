@@ -118,6 +118,10 @@ impl<P: Protocol> Connection<P> {
 
     /// Bytes passed that cannot be seen, elided or lost.
     fn hole(&mut self, at: usize, side: Side, mut count: u64, lost: bool, time_ns: i64, shared: &mut Shared<'_>) {
+        if count > 0 && self.streams[at].lost {
+            // What waits for its rest does not go on behind the hole.
+            self.streams[at].reset(time_ns);
+        }
         let mut asked = false;
         while count > 0 && !self.streams[at].lost {
             let stream = &mut self.streams[at];

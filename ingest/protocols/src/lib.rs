@@ -18,6 +18,7 @@ pub mod http1;
 pub mod http2;
 pub mod inference;
 pub mod json;
+pub mod nats;
 pub mod pairing;
 pub mod protocol;
 pub mod reader;

@@ -4,6 +4,7 @@ use crate::connection::{Connection, ConnectionParser};
 use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
+use crate::nats::Nats;
 use crate::protocol::{Description, Inference, Protocol, RowTime, Setup, Side};
 use crate::segment::Direction;
 use crate::tls::Tls;
@@ -18,8 +19,11 @@ pub struct Entry {
     /// Scores a datagram.
     pub infer_datagram: fn(&[u8]) -> Inference,
     /// Makes a parser, given which way requests go; HTTP/1 has one of its own.
-    pub make: Option<fn(Setup, Direction) -> Box<dyn ConnectionParser + Send>>,
+    pub make: Option<Make>,
 }
+
+/// Makes a parser, given which way requests go.
+pub type Make = fn(Setup, Direction) -> Box<dyn ConnectionParser + Send>;
 
 const HTTP1: Description = Description {
     name: "HTTP",
@@ -36,6 +40,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Dns>(),
     of::<Http2>(),
     of::<Tls>(),
+    of::<Nats>(),
 ];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {
