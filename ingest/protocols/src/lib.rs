@@ -11,6 +11,7 @@ mod conformance;
 pub mod connection;
 pub mod content;
 pub mod counts;
+pub mod cql;
 pub mod dns;
 pub mod exchange;
 pub mod fuzz;
