@@ -71,7 +71,7 @@ impl Protocol for Cql {
         if let Some(segment) = Segment::read(bytes) {
             return Measure::Frame { length: segment.total() as u64, keep: segment.total() };
         }
-        match Header::read(bytes) {
+        match Header::read_bare(bytes) {
             Some(header) if header.side == side => {
                 let keep = if header.flags & COMPRESSED != 0 { COMPRESSED_MAX } else { self.keep };
                 let length = HEADER_BYTES + header.length as usize;

@@ -48,6 +48,13 @@ impl Header {
     }
 }
 
+impl Header {
+    /// Reads the header of an envelope that is in no segment: version 5 has those only while a session is agreed on.
+    pub(super) fn read_bare(bytes: &[u8]) -> Option<Header> {
+        Header::read(bytes).filter(|header| header.version < 5 || matches!(header.opcode, 0..=3 | 5 | 6))
+    }
+}
+
 /// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {

@@ -10,7 +10,7 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
     if let Some(segment) = Segment::read(bytes) {
         return of_segment(segment, bytes);
     }
-    let Some(header) = Header::read(bytes) else {
+    let Some(header) = Header::read_bare(bytes) else {
         let beginning =
             bytes.len() < HEADER_BYTES && bytes.first().is_some_and(|byte| (3..=5).contains(&(byte & 0x7f)));
         return Inference { score: if beginning { 5 } else { 0 }, side: None };
