@@ -3,13 +3,14 @@
 
 mod conn_stats;
 mod connections;
+mod exchanges;
 mod processes;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use watershed_model::{Tick, TickTime, Upid, tables as model_tables, upid::START_TICKS_PER_SECOND};
-use watershed_protocols::{Direction, Segment, http1::Counts};
+use watershed_protocols::{Counts, Direction, Segment};
 
 use crate::event::Event;
 use conn_stats::ConnStats;
@@ -199,15 +200,10 @@ impl Tables {
             self.stats.flush(self.now_ns);
             self.report();
         }
-        let tables = [
-            self.connections.http.take(),
-            self.stats.rows().take(),
-            self.exits.take(),
-            self.probes.take(),
-            self.losses.take(),
-        ];
+        let others = [self.stats.rows().take(), self.exits.take(), self.probes.take(), self.losses.take()];
+        let events = self.connections.exchanges.take().chain(others.into_iter().flatten()).collect();
         let states = self.processes.flush(self.now_ns).into_iter().collect();
-        Tick { time, events: tables.into_iter().flatten().collect(), states }
+        Tick { time, events, states }
     }
 
     /// Rows for what was counted in here. The bytes of gaps are counted where they were lost, in the kernel.

@@ -2,25 +2,19 @@
 //! and good for connections met in the middle.
 
 use crate::protocol::{CERTAIN, Inference, LIKELY, Side};
+use crate::registry::Entry;
 use crate::segment::{Direction, Segment};
 
 /// Beginnings of directions are put together so far; a message that is told apart only later is not told apart.
 const HEAD_BYTES: usize = 512;
 /// Messages that are scored.
-const MESSAGES_MAX: u32 = 16;
+const MESSAGES_MAX: u32 = 12;
+/// What is good enough when there is nothing better to come.
+const GUESS: u32 = 60;
+/// Denied messages take off at most so much.
+const DENIED_MAX: u32 = 20;
 /// The best must lead by so much, when it is not certain.
 const LEAD: u32 = 25;
-
-/// One protocol among which is chosen.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate {
-    /// Scores any buffer.
-    pub infer: fn(&[u8]) -> Inference,
-    /// Whether datagrams can be it.
-    pub datagrams: bool,
-    /// Whether streams can be it.
-    pub streams: bool,
-}
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +36,8 @@ pub enum Verdict {
 struct Tally {
     /// Sum of scores of messages that were likely.
     sum: u32,
+    /// The best score of one that was not likely.
+    weak: u32,
     /// Messages scored, likely or not.
     messages: u32,
     /// Messages that were certainly not its own.
@@ -64,14 +60,14 @@ pub struct Scores {
 impl Scores {
     /// Nothing seen yet. `client` is the direction in which the side sends that opened the connection, if known.
     #[must_use]
-    pub fn new(candidates: &[Candidate], client: Option<Direction>) -> Self {
+    pub fn new(candidates: &[Entry], client: Option<Direction>) -> Self {
         Scores { tallies: vec![Tally::default(); candidates.len()], heads: Default::default(), messages: 0, client }
     }
 
     /// Takes a segment into account and says what is known then. `barred` is a candidate that was found wrong.
     pub fn segment(
         &mut self,
-        candidates: &[Candidate],
+        candidates: &[Entry],
         segment: &Segment<'_>,
         datagram: bool,
         barred: Option<usize>,
@@ -91,7 +87,7 @@ impl Scores {
         };
         let mut open = false;
         for (candidate, tally) in candidates.iter().zip(&mut self.tallies) {
-            if !(if datagram { candidate.datagrams } else { candidate.streams }) {
+            if !(if datagram { candidate.description.datagrams } else { candidate.description.streams }) {
                 tally.denied = u32::MAX / 2;
                 continue;
             }
@@ -103,7 +99,7 @@ impl Scores {
             open |= (1..LIKELY).contains(&found.score);
             tally.add(found, segment.direction);
         }
-        self.messages += 1;
+        self.messages += u32::from(!continues);
         let verdict = self.verdict(barred);
         if verdict == Verdict::Undecided && open && !datagram && segment.captured.len() == segment.length as usize {
             if !continues {
@@ -116,36 +112,43 @@ impl Scores {
         verdict
     }
 
-    fn verdict(&self, barred: Option<usize>) -> Verdict {
-        let mut ranked: Option<(u32, usize)> = None;
-        let mut second = 0;
-        for (index, tally) in self.tallies.iter().enumerate() {
-            let value = if barred == Some(index) { 0 } else { tally.value() };
-            match ranked {
-                Some((best, _)) if value <= best => second = second.max(value),
-                _ => {
-                    second = ranked.map_or(0, |(best, _)| best);
-                    ranked = Some((value, index));
-                }
-            }
-        }
-        let exhausted = self.messages >= MESSAGES_MAX;
-        match ranked {
-            Some((best, index)) if best >= u32::from(CERTAIN) && best > second => self.is(index),
-            Some((best, index)) if best >= u32::from(LIKELY) && best >= second + LEAD => self.is(index),
-            Some((best, index)) if exhausted && best >= u32::from(LIKELY) && best > second => self.is(index),
-            Some(_) | None if exhausted => Verdict::Unknown,
-            Some(_) | None => Verdict::Undecided,
+    /// What is the best guess when nothing more will come.
+    #[must_use]
+    pub fn at_end(&self, barred: Option<usize>) -> Verdict {
+        match self.ranked(barred) {
+            (best, second, index) if best >= GUESS && best >= second + LEAD => self.is(index),
+            _ => Verdict::Unknown,
         }
     }
 
+    fn verdict(&self, barred: Option<usize>) -> Verdict {
+        let exhausted = self.messages >= MESSAGES_MAX;
+        match self.ranked(barred) {
+            (best, second, index) if best >= u32::from(CERTAIN) && best > second => self.is(index),
+            (best, second, index) if best >= u32::from(LIKELY) && best >= second + LEAD => self.is(index),
+            (best, second, index) if exhausted && best >= GUESS && best > second => self.is(index),
+            _ if exhausted => Verdict::Unknown,
+            _ => Verdict::Undecided,
+        }
+    }
+
+    /// The best value, the second, and whose the best is.
+    fn ranked(&self, barred: Option<usize>) -> (u32, u32, usize) {
+        let (mut best, mut second, mut whose) = (0, 0, 0);
+        for (index, tally) in self.tallies.iter().enumerate().filter(|(index, _)| barred != Some(*index)) {
+            let value = tally.value();
+            if value > best {
+                (best, second, whose) = (value, best, index);
+            } else {
+                second = second.max(value);
+            }
+        }
+        (best, second, whose)
+    }
+
     fn is(&self, candidate: usize) -> Verdict {
-        let sent_asks = self.tallies[candidate].sent_asks;
-        let requests = match sent_asks {
-            1.. => Direction::Sent,
-            0 => self.client.unwrap_or(Direction::Sent),
-            ..0 => Direction::Received,
-        };
+        let voted = if self.tallies[candidate].sent_asks < 0 { Direction::Received } else { Direction::Sent };
+        let requests = self.client.unwrap_or(voted);
         Verdict::Is { candidate, requests }
     }
 }
@@ -158,6 +161,7 @@ impl Tally {
             return;
         }
         if found.score < LIKELY {
+            self.weak = self.weak.max(found.score.into());
             return;
         }
         self.sum += u32::from(found.score);
@@ -169,12 +173,13 @@ impl Tally {
         }
     }
 
-    /// 100 for a certain message; less for what was seen and was none, since a message may begin anywhere in what
-    /// another segment brings.
+    /// 100 for a certain message; a little less for what was seen and was none, since another segment may bring
+    /// anything of a message.
     fn value(&self) -> u32 {
         if self.denied > self.messages {
             return 0;
         }
-        self.sum.saturating_sub(self.denied * 20)
+        let best = self.sum.max(self.weak);
+        best.saturating_sub((self.denied * 5).min(DENIED_MAX))
     }
 }

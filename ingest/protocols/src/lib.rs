@@ -8,6 +8,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod confusion;
 pub mod connection;
 pub mod content;
 pub mod counts;
@@ -16,6 +18,7 @@ pub mod dns;
 pub mod exchange;
 pub mod fuzz;
 pub mod http1;
+pub mod http2;
 pub mod inference;
 pub mod json;
 pub mod mysql;
@@ -24,6 +27,7 @@ pub mod pgsql;
 pub mod protocol;
 pub mod reader;
 pub mod redis;
+pub mod registry;
 pub mod segment;
 mod settling;
 mod stream;

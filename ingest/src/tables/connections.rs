@@ -1,106 +1,57 @@
-//! Connections by cookie: who they belong to, what they speak, and their exchanges as rows of `http_events`.
+//! Connections by cookie: who they belong to, what they speak, and their exchanges as rows.
 
-use std::collections::VecDeque;
+mod held;
+mod owners;
+mod speech;
+mod tracked;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use watershed_model::{Upid, tables as model_tables};
-use watershed_protocols::http1::{Counts, Exchange, Limits, Parser, Pool};
-use watershed_protocols::{Decoder, Direction, Segment};
+use watershed_model::Upid;
+use watershed_protocols::registry::PROTOCOLS;
+use watershed_protocols::{ConnectionParser, Counts, Direction, Pool, Segment, http1};
 
-use crate::event::{Connection, Endpoint, Role, Totals};
-use crate::tables::conn_stats::{Amounts, ConnStats, Contribution, Key};
-use crate::tables::rows::Rows;
+use crate::event::{Connection, Role, Totals};
+use crate::tables::conn_stats::{Amounts, ConnStats, Key};
+use crate::tables::exchanges::Exchanges;
+use held::Held;
+use owners::Owners;
+use speech::Speech;
+use tracked::{JUDGED_MAX, Tracked};
 
 const CONNECTIONS_MAX: usize = 256 << 10;
-/// Events without a message of a known protocol before a connection's content is not copied any more.
-const MUTE_AFTER: u32 = 12;
+/// Events that HTTP/1 may go without a message before the judgement is in doubt.
+const STRANGE_AFTER: u32 = 12;
 /// Events that wait for one that should come before them, and their bytes.
 const HELD_MAX: usize = 16;
 const HELD_BYTES_MAX: usize = 64 << 10;
-/// Closed connections are still found by their peers for so many ticks.
-const KEPT_TICKS: u64 = 2;
-const PROTOCOL_HTTP: i64 = 1;
+/// Index of HTTP/1 in [`PROTOCOLS`], and its number.
+const HTTP1: usize = 0;
+const TLS_NUMBER: i64 = 13;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Tuple {
-    local: Endpoint,
-    remote: Endpoint,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Owner {
-    cookie: u64,
-    upid: Upid,
-    netns: u32,
-}
-
-#[derive(Debug)]
-struct Tracked {
-    info: Connection,
-    tgid: u32,
-    upid: Upid,
-    parser: Option<Box<Parser>>,
-    events: u32,
-    http: bool,
-    totals: Totals,
-    closed: bool,
-    contribution: Contribution,
-    peer: Upid,
-    peer_asked_at: u64,
-    /// Events behind a position that was not seen yet, in the order in which they came.
-    held: Vec<Held>,
-}
-
-#[derive(Debug)]
-struct Held {
-    position: u64,
-    length: u32,
-    captured: Vec<u8>,
-    direction: Direction,
-    time_ns: i64,
-}
-
-impl Held {
-    fn of(segment: &Segment<'_>) -> Self {
-        let Segment { position, length, captured, direction, time_ns } = *segment;
-        Held { position, length, captured: captured.to_vec(), direction, time_ns }
-    }
-
-    fn segment(&self) -> Segment<'_> {
-        let Held { position, length, ref captured, direction, time_ns } = *self;
-        Segment { position, length, captured, direction, time_ns }
-    }
-}
-
-impl Tracked {
-    /// Whether something of that direction is missing before the segment.
-    fn is_ahead(&self, segment: &Segment<'_>) -> bool {
-        let parser = self.parser.as_ref();
-        parser.and_then(|parser| parser.expected(segment.direction)).is_some_and(|next| segment.position > next)
-    }
-}
 
 /// All connections and the rows that come of them.
 #[derive(Debug)]
 pub(crate) struct Connections {
     by_cookie: Map<u64, Tracked>,
-    owners: Map<Tuple, Owner>,
-    gone: VecDeque<(u64, Tuple, u64)>,
+    owners: Owners,
     /// Connections that hold events back.
     holding: Vec<u64>,
     /// Connections whose first row waits a second, until it is known what they speak.
     unsaid: [Vec<u64>; 2],
-    tick: u64,
-    pub(crate) http: Rows,
-    pool: Pool,
-    decoders: [Decoder; 2],
+    pub(crate) exchanges: Exchanges,
+    pools: Pools,
     body_bytes: usize,
     pub(crate) mutes: Vec<u64>,
     pub(crate) counts: Counts,
     pub(crate) refused: u64,
+}
+
+#[derive(Debug, Default)]
+struct Pools {
+    http1: http1::Pool,
+    others: Pool,
 }
 
 /// A data event, with the process already found.
@@ -111,18 +62,23 @@ pub(crate) struct Bytes<'a> {
     pub(crate) segment: Segment<'a>,
 }
 
+/// What happens to a parser.
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Segment(&'a Segment<'a>),
+    Expire(i64),
+    Finish,
+}
+
 impl Connections {
     pub(crate) fn new(body_bytes: usize) -> Self {
         Connections {
             by_cookie: Map::default(),
-            owners: Map::default(),
-            gone: VecDeque::new(),
+            owners: Owners::default(),
             holding: Vec::new(),
             unsaid: Default::default(),
-            tick: 0,
-            http: Rows::new(&model_tables::HTTP_EVENTS),
-            pool: Pool::default(),
-            decoders: Default::default(),
+            exchanges: Exchanges::new(body_bytes),
+            pools: Pools::default(),
             body_bytes,
             mutes: Vec::new(),
             counts: Counts::default(),
@@ -138,43 +94,24 @@ impl Connections {
                 self.refused += 1;
                 None
             }
-            Entry::Vacant(vacant) => Some(vacant.insert(Tracked {
-                info: Connection { cookie, ..Connection::default() },
-                tgid: 0,
-                upid: Upid::NONE,
-                parser: Some(Box::new(Parser::new(Limits { body_bytes: self.body_bytes }))),
-                events: 0,
-                http: false,
-                totals: Totals::default(),
-                closed: false,
-                contribution: Contribution::default(),
-                peer: Upid::NONE,
-                peer_asked_at: u64::MAX,
-                held: Vec::new(),
-            })),
+            Entry::Vacant(vacant) => Some(vacant.insert(Tracked::new(cookie))),
         }
     }
 
     pub(crate) fn open(&mut self, info: Connection, upid: Upid) {
         let Some(tracked) = self.tracked(info.cookie) else { return };
         let role = if info.role == Role::Unknown { tracked.info.role } else { info.role };
+        let told_late = tracked.info.datagrams != info.datagrams || tracked.info.role != role;
         tracked.info = Connection { role, ..info };
-        if info.datagrams {
-            tracked.parser = None;
-        }
-        if info.opened_before_start
-            && let Some(parser) = &mut tracked.parser
-        {
-            parser.starts_late();
+        if tracked.events == 0 || tracked.info.datagrams && told_late {
+            tracked.speech = Speech::new(&tracked.info);
         }
         if info.tgid != 0 {
             tracked.tgid = info.tgid;
             tracked.upid = upid;
         }
-        let owner = Owner { cookie: info.cookie, upid: tracked.upid, netns: info.netns };
-        if info.remote.port != 0 {
-            self.owners.insert(Tuple { local: info.local, remote: info.remote }, owner);
-        }
+        let upid = tracked.upid;
+        self.owners.open(&info, upid);
     }
 
     /// Takes bytes; `upid` finds the process when the connection changed hands.
@@ -185,17 +122,14 @@ impl Connections {
         if tracked.tgid != bytes.tgid && bytes.tgid != 0 {
             tracked.tgid = bytes.tgid;
             tracked.upid = upid(bytes.tgid);
-            let tuple = Tuple { local: tracked.info.local, remote: tracked.info.remote };
-            let owner = Owner { cookie: bytes.cookie, upid: tracked.upid, netns: tracked.info.netns };
-            if let Some(known) = self.owners.get_mut(&tuple) {
-                *known = owner;
-            }
+            let (info, upid) = (tracked.info, tracked.upid);
+            self.owners.change(&Connection { cookie: bytes.cookie, ..info }, upid);
         }
         if waits {
             self.hold(bytes.cookie, &bytes.segment);
             return;
         }
-        self.parse(bytes.cookie, |parser, pool, emit| parser.segment(&bytes.segment, pool, emit));
+        self.step(bytes.cookie, Step::Segment(&bytes.segment));
     }
 
     /// Two threads that use one connection may hand over their bytes in the wrong order: what is ahead waits, with all
@@ -205,13 +139,12 @@ impl Connections {
         if tracked.held.is_empty() {
             self.holding.push(cookie);
         }
-        let fills = tracked
-            .held
-            .first()
-            .is_some_and(|first| first.direction == segment.direction && segment.position < first.position);
+        let first = tracked.held.first().map(Held::segment);
+        let fills =
+            first.is_some_and(|first| first.direction == segment.direction && segment.position < first.position);
         let at = if fills { 0 } else { tracked.held.len() };
         tracked.held.insert(at, Held::of(segment));
-        let bytes: usize = tracked.held.iter().map(|held| held.captured.len()).sum();
+        let bytes: usize = tracked.held.iter().map(Held::bytes).sum();
         let full = tracked.held.len() > HELD_MAX || bytes > HELD_BYTES_MAX;
         self.release(cookie, full);
     }
@@ -224,43 +157,124 @@ impl Connections {
         {
             let held = tracked.held.remove(0);
             tracked.events = tracked.events.saturating_add(1);
-            self.parse(cookie, |parser, pool, emit| parser.segment(&held.segment(), pool, emit));
+            self.step(cookie, Step::Segment(&held.segment()));
         }
     }
 
-    fn parse(&mut self, cookie: u64, step: impl FnOnce(&mut Parser, &mut Pool, &mut dyn FnMut(&Exchange))) {
-        let Connections { by_cookie, owners, tick, http, pool, decoders, body_bytes, mutes, counts, .. } = self;
-        let Some(tracked) = by_cookie.get_mut(&cookie) else { return };
-        let Some(mut parser) = tracked.parser.take() else { return };
-        step(&mut parser, pool, &mut |exchange| {
-            tracked.http = true;
-            find_peer(tracked, owners, *tick);
-            append(http, tracked, exchange, decoders, *body_bytes);
-        });
-        if !tracked.http && parser.recognised() {
-            tracked.http = true;
+    fn step(&mut self, cookie: u64, step: Step<'_>) {
+        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+        let next = match std::mem::replace(&mut tracked.speech, Speech::Silent) {
+            Speech::Silent => return,
+            Speech::Http1(parser) => self.step_http1(cookie, parser, step),
+            Speech::Other(parser, protocol) => self.step_other(cookie, parser, protocol, step),
+            Speech::Undecided(undecided) => {
+                let body_bytes = self.body_bytes;
+                let mut undecided = undecided;
+                let decided = match step {
+                    Step::Segment(segment) => undecided.segment(&tracked.info, segment, body_bytes),
+                    Step::Expire(_) => None,
+                    Step::Finish => Some(undecided.finish(&tracked.info, body_bytes)),
+                };
+                let Some((speech, held)) = decided else {
+                    tracked.speech = Speech::Undecided(undecided);
+                    return;
+                };
+                let (is_silent, is_closed) = (speech.is_silent(), tracked.closed);
+                tracked.speech = speech;
+                tracked.judged = tracked.judged.saturating_add(1);
+                if is_silent {
+                    self.mutes.extend((!is_closed).then_some(cookie));
+                    return;
+                }
+                held.iter().for_each(|held| self.step(cookie, Step::Segment(&held.segment())));
+                return self.step(cookie, step);
+            }
+        };
+        let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
+        match next {
+            Next::Same(speech) => tracked.speech = speech,
+            // What speaks no known protocol, or does not any more, is only counted from here on.
+            Next::Mute => self.mutes.extend((!tracked.closed).then_some(cookie)),
+            Next::Judge { .. } if tracked.judged >= JUDGED_MAX => {
+                self.mutes.extend((!tracked.closed).then_some(cookie));
+            }
+            Next::Judge { expected, barred } => {
+                tracked.speech = Speech::again(&tracked.info, expected, barred);
+            }
         }
-        if tracked.http && tracked.info.role == Role::Unknown {
-            tracked.info.role = match parser.requests() {
-                Some(Direction::Sent) => Role::Client,
-                Some(Direction::Received) => Role::Server,
-                None => Role::Unknown,
-            };
+    }
+
+    fn step_http1(&mut self, cookie: u64, mut parser: Box<http1::Parser>, step: Step<'_>) -> Next {
+        let Connections { by_cookie, owners, exchanges, pools, counts, .. } = self;
+        let Some(tracked) = by_cookie.get_mut(&cookie) else { return Next::Mute };
+        let pool = &mut pools.http1;
+        let mut emit = |exchange: &http1::Exchange| {
+            tracked.protocol = PROTOCOLS[HTTP1].description.number;
+            tracked.find_peer(owners);
+            exchanges.http1(tracked.place(), exchange);
+        };
+        match step {
+            Step::Segment(segment) => parser.segment(segment, pool, &mut emit),
+            Step::Expire(now_ns) => parser.expire(now_ns, pool, &mut emit),
+            Step::Finish => parser.finish(pool, &mut emit),
         }
-        add_counts(counts, &parser.take_counts());
-        // What speaks no known protocol, or does not any more, is only counted from here on.
-        let stranger = !parser.recognised() && !parser.in_head() && tracked.events >= MUTE_AFTER;
-        if !tracked.closed && (parser.opaque() || stranger) {
-            mutes.push(cookie);
-        } else {
-            tracked.parser = Some(parser);
+        if parser.recognised() {
+            tracked.protocol = PROTOCOLS[HTTP1].description.number;
+            learn_role(tracked, parser.requests());
+        }
+        counts.add(&parser.take_counts());
+        let strange = !parser.recognised() && !parser.in_head() && tracked.events >= STRANGE_AFTER;
+        if !tracked.closed && (parser.opaque() || strange) {
+            let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
+            return Next::Judge { expected, barred: HTTP1 };
+        }
+        Next::Same(Speech::Http1(parser))
+    }
+
+    fn step_other(
+        &mut self,
+        cookie: u64,
+        mut parser: Box<dyn ConnectionParser + Send>,
+        protocol: usize,
+        step: Step<'_>,
+    ) -> Next {
+        let Connections { by_cookie, owners, exchanges, pools, counts, .. } = self;
+        let Some(tracked) = by_cookie.get_mut(&cookie) else { return Next::Mute };
+        let number = parser.description().number;
+        let pool = &mut pools.others;
+        let mut emit = |exchange: &watershed_protocols::Exchange| {
+            tracked.protocol = number;
+            tracked.find_peer(owners);
+            exchanges.other(protocol, tracked.place(), exchange);
+        };
+        match step {
+            Step::Segment(segment) => parser.segment(segment, pool, &mut emit),
+            Step::Expire(now_ns) => parser.expire(now_ns, pool, &mut emit),
+            Step::Finish => parser.finish(pool, &mut emit),
+        }
+        let misjudged = parser.misjudged();
+        if parser.recognised() && !misjudged {
+            tracked.protocol = number;
+            learn_role(tracked, Some(parser.requests()));
+        }
+        counts.add(&parser.take_counts());
+        match () {
+            () if tracked.closed => Next::Same(Speech::Other(parser, protocol)),
+            () if parser.opaque() && number == TLS_NUMBER => Next::Mute,
+            () if parser.opaque() || misjudged => {
+                let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
+                parser.finish(pool, &mut |_| ());
+                counts.add(&parser.take_counts());
+                Next::Judge { expected, barred: protocol }
+            }
+            () => Next::Same(Speech::Other(parser, protocol)),
         }
     }
 
     pub(crate) fn totals(&mut self, cookie: u64, totals: Totals, stats: &mut ConnStats) {
         let Some(tracked) = self.tracked(cookie) else { return };
         tracked.totals = totals;
-        if tracked.contribution.is_none() && !tracked.http && tracked.parser.is_some() {
+        if tracked.contribution.is_none() && tracked.protocol == 0 && !tracked.speech.is_silent() {
             self.unsaid[0].push(cookie);
             return;
         }
@@ -277,7 +291,7 @@ impl Connections {
 
     fn account(&mut self, cookie: u64, stats: &mut ConnStats) {
         let Some(tracked) = self.by_cookie.get_mut(&cookie) else { return };
-        find_peer(tracked, &self.owners, self.tick);
+        tracked.find_peer(&self.owners);
         let server = tracked.info.role == Role::Server;
         let key = Key {
             upid: tracked.upid,
@@ -285,7 +299,7 @@ impl Connections {
             remote_port: if server { 0 } else { tracked.info.remote.port },
             role: tracked.info.role as i64,
             family: i64::from(tracked.info.family),
-            protocol: if tracked.http { PROTOCOL_HTTP } else { 0 },
+            protocol: tracked.protocol,
             remote_upid: tracked.peer,
         };
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -304,102 +318,51 @@ impl Connections {
         let Some(tracked) = self.tracked(cookie) else { return };
         tracked.totals = totals;
         tracked.closed = true;
-        self.parse(cookie, |parser, pool, emit| parser.finish(pool, emit));
+        self.step(cookie, Step::Finish);
         self.account(cookie, stats);
         if let Some(tracked) = self.by_cookie.remove(&cookie) {
-            let tuple = Tuple { local: tracked.info.local, remote: tracked.info.remote };
-            self.gone.push_back((self.tick, tuple, cookie));
+            self.owners.close(&Connection { cookie, ..tracked.info });
         }
     }
 
     /// Ends a tick.
     pub(crate) fn tick(&mut self) {
-        self.tick += 1;
         for cookie in std::mem::take(&mut self.holding) {
             self.release(cookie, true);
         }
-        while self.gone.front().is_some_and(|(closed_at, _, _)| self.tick - closed_at > KEPT_TICKS) {
-            let Some((_, tuple, cookie)) = self.gone.pop_front() else { break };
-            if self.owners.get(&tuple).is_some_and(|owner| owner.cookie == cookie) {
-                self.owners.remove(&tuple);
-            }
-        }
+        self.owners.tick();
     }
 
     /// Completes exchanges that only time can end; once a second.
     pub(crate) fn expire(&mut self, now_ns: i64) {
-        let mut cookies: Vec<u64> = self
-            .by_cookie
-            .iter()
-            .filter(|(_, tracked)| tracked.parser.as_ref().is_some_and(|parser| !parser.at_rest()))
-            .map(|(cookie, _)| *cookie)
-            .collect();
+        let waiting = self.by_cookie.iter().filter(|(_, tracked)| tracked.speech.waits_for_time());
+        let mut cookies: Vec<u64> = waiting.map(|(cookie, _)| *cookie).collect();
         // Rows must not depend on the order of a hash map.
         cookies.sort_unstable();
         for cookie in cookies {
-            self.parse(cookie, |parser, pool, emit| parser.expire(now_ns, pool, emit));
+            self.step(cookie, Step::Expire(now_ns));
         }
     }
 }
 
-fn add_counts(sum: &mut Counts, more: &Counts) {
-    sum.exchanges += more.exchanges;
-    sum.unpaired_requests += more.unpaired_requests;
-    sum.unpaired_responses += more.unpaired_responses;
-    sum.unanswered_requests += more.unanswered_requests;
-    sum.garbage += more.garbage;
-    sum.gaps += more.gaps;
-    sum.gap_bytes += more.gap_bytes;
-    sum.overflows += more.overflows;
+/// What a connection speaks after a step.
+enum Next {
+    Same(Speech),
+    /// Nothing more.
+    Mute,
+    /// Something else than `barred`.
+    Judge {
+        expected: [Option<u64>; 2],
+        barred: usize,
+    },
 }
 
-/// Finds the process at the other end, if it is traced here; asks again once a tick until it is found.
-fn find_peer(tracked: &mut Tracked, owners: &Map<Tuple, Owner>, tick: u64) {
-    if tracked.peer.is_some() || tracked.peer_asked_at == tick || tracked.info.remote.port == 0 {
-        return;
+fn learn_role(tracked: &mut Tracked, requests: Option<Direction>) {
+    if tracked.info.role == Role::Unknown {
+        tracked.info.role = match requests {
+            Some(Direction::Sent) => Role::Client,
+            Some(Direction::Received) => Role::Server,
+            None => Role::Unknown,
+        };
     }
-    tracked.peer_asked_at = tick;
-    let mirrored = Tuple { local: tracked.info.remote, remote: tracked.info.local };
-    let Some(owner) = owners.get(&mirrored) else { return };
-    if owner.netns == tracked.info.netns || !is_loopback(&tracked.info.remote.address) {
-        tracked.peer = owner.upid;
-    }
-}
-
-fn is_loopback(address: &[u8; 16]) -> bool {
-    let address = std::net::Ipv6Addr::from(*address);
-    address.to_ipv4_mapped().map_or(address.is_loopback(), |address| address.is_loopback())
-}
-
-fn append(rows: &mut Rows, tracked: &Tracked, exchange: &Exchange, decoders: &mut [Decoder; 2], body_bytes: usize) {
-    let (request, response) = (&exchange.request, &exchange.response);
-    let [of_request, of_response] = decoders;
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    rows.int(response.end_ns)
-        .fixed(tracked.upid.to_bytes())
-        .fixed(tracked.info.remote.address)
-        .int(i64::from(tracked.info.remote.port))
-        .fixed(tracked.info.local.address)
-        .int(i64::from(tracked.info.local.port))
-        .int(tracked.info.role as i64)
-        .flag(false)
-        .int(1)
-        .int(i64::from(response.minor_version))
-        .int(response.content_type as i64)
-        .bytes(request.headers())
-        .bytes(request.method())
-        .bytes(request.target())
-        .bytes(request.body(of_request, body_bytes))
-        .int(signed(request.body_bytes))
-        .bytes(response.headers())
-        .int(i64::from(response.status))
-        .bytes(response.reason())
-        .bytes(response.body(of_response, body_bytes))
-        .int(signed(response.body_bytes))
-        .int(exchange.latency_ns())
-        .text("")
-        .fixed(tracked.peer.to_bytes())
-        .int(signed(request.wire_bytes))
-        .int(signed(response.wire_bytes))
-        .flag(exchange.partial());
 }

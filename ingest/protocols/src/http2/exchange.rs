@@ -1,0 +1,301 @@
+//! Streams as exchanges.
+
+use std::collections::VecDeque;
+
+use super::frame::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADER_BYTES, HEADERS, Header, PREFACE, PUSH_PROMISE, RST_STREAM,
+};
+use super::hpack::{Block, Table};
+use super::{infer, table};
+use crate::exchange::Exchange;
+use crate::protocol::{Description, Frame, Inference, Measure, Output, Protocol, RowTime, Setup, Side};
+
+const STREAMS_MAX: usize = 1024;
+const BLOCK_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Debug)]
+struct Stream {
+    id: u32,
+    exchange: Box<Exchange>,
+    ended: [bool; 2],
+    body_bytes: [u64; 2],
+    body_cut: [bool; 2],
+}
+
+/// A header block that goes on in the next frame.
+#[derive(Debug, Default)]
+struct Unfinished {
+    stream: u32,
+    bytes: Vec<u8>,
+    ends_stream: bool,
+    is_promise: bool,
+    is_cut: bool,
+}
+
+/// HTTP/2 on one connection.
+#[derive(Debug)]
+pub struct Http2 {
+    setup: Setup,
+    tables: [Table; 2],
+    blocks: [Option<Unfinished>; 2],
+    streams: VecDeque<Stream>,
+    lines: Vec<u8>,
+    /// Frames may have been missed, of which side.
+    missed: [bool; 2],
+}
+
+impl Protocol for Http2 {
+    const DESCRIPTION: Description = Description {
+        name: "HTTP/2",
+        number: 2,
+        table: "http_events",
+        time: RowTime::Response,
+        datagrams: false,
+        streams: true,
+    };
+
+    fn new(setup: Setup) -> Self {
+        Http2 {
+            setup,
+            tables: Default::default(),
+            blocks: Default::default(),
+            streams: VecDeque::new(),
+            lines: Vec::new(),
+            missed: [!setup.from_start; 2],
+        }
+    }
+
+    fn infer(bytes: &[u8]) -> Inference {
+        infer::infer(bytes)
+    }
+
+    fn measure(&mut self, side: Side, bytes: &[u8]) -> Measure {
+        let common = bytes.len().min(PREFACE.len());
+        if side == Side::Client && bytes[..common] == PREFACE[..common] {
+            let length = PREFACE.len();
+            return if common < length {
+                Measure::More
+            } else {
+                Measure::Frame { length: length as u64, keep: length }
+            };
+        }
+        let Some(header) = Header::read(bytes) else { return Measure::More };
+        if !header.is_sound() {
+            return Measure::Invalid;
+        }
+        let length = HEADER_BYTES + header.length as usize;
+        Measure::Frame { length: length as u64, keep: length }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, output: &mut Output<'_>) {
+        let Some(header) = Header::read(frame.bytes) else { return };
+        if frame.bytes.starts_with(b"PRI ") {
+            return;
+        }
+        let content = header.content(frame.bytes);
+        let at = frame.side as usize;
+        match header.kind {
+            DATA => self.data(header, content, frame, output),
+            HEADERS | PUSH_PROMISE => {
+                let block = Unfinished {
+                    stream: header.stream,
+                    bytes: content.to_vec(),
+                    ends_stream: header.kind == HEADERS && header.has(END_STREAM),
+                    is_promise: header.kind == PUSH_PROMISE,
+                    is_cut: frame.cut,
+                };
+                if header.has(END_HEADERS) {
+                    self.block(&block, frame, output);
+                } else {
+                    self.extend_span(header.stream, frame, output);
+                    self.blocks[at] = Some(block);
+                }
+            }
+            CONTINUATION => {
+                let Some(mut block) = self.blocks[at].take().filter(|block| block.stream == header.stream) else {
+                    self.tables[at].forget();
+                    self.missed[at] = true;
+                    return;
+                };
+                block.is_cut |= frame.cut || block.bytes.len() > BLOCK_BYTES_MAX;
+                if !block.is_cut {
+                    block.bytes.extend_from_slice(content);
+                }
+                if header.has(END_HEADERS) {
+                    self.block(&block, frame, output);
+                } else {
+                    self.extend_span(header.stream, frame, output);
+                    self.blocks[at] = Some(block);
+                }
+            }
+            RST_STREAM => {
+                if let Some(mut stream) = self.take(header.stream) {
+                    stream.exchange.note = "reset";
+                    stream.exchange.failed = true;
+                    let time_ns = frame.span.end_ns;
+                    if stream.exchange.response.bytes == 0 {
+                        (stream.exchange.response.start_ns, stream.exchange.response.end_ns) = (time_ns, time_ns);
+                    }
+                    self.emit(stream, output);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn missed(&mut self, side: Side, output: &mut Output<'_>) {
+        let at = side as usize;
+        self.tables[at].forget();
+        self.blocks[at] = None;
+        self.missed[at] = true;
+        let _ = output;
+        self.streams.iter_mut().for_each(|stream| stream.exchange.partial = true);
+    }
+
+    fn finish(&mut self, output: &mut Output<'_>) {
+        for stream in self.streams.drain(..) {
+            output.counts.unanswered_requests += 1;
+            output.pool.give(stream.exchange);
+        }
+    }
+
+    fn at_rest(&self) -> bool {
+        true
+    }
+}
+
+impl Http2 {
+    fn position(&self, id: u32) -> Option<usize> {
+        self.streams.iter().position(|stream| stream.id == id)
+    }
+
+    fn take(&mut self, id: u32) -> Option<Stream> {
+        self.position(id).and_then(|at| self.streams.remove(at))
+    }
+
+    fn open(&mut self, id: u32, output: &mut Output<'_>) -> usize {
+        if let Some(at) = self.position(id) {
+            return at;
+        }
+        if self.streams.len() >= STREAMS_MAX
+            && let Some(oldest) = self.streams.pop_front()
+        {
+            output.counts.overflows += 1;
+            output.pool.give(oldest.exchange);
+        }
+        let mut exchange = output.pool.take();
+        table::begin(&mut exchange);
+        self.streams.push_back(Stream { id, exchange, ended: [false; 2], body_bytes: [0; 2], body_cut: [false; 2] });
+        self.streams.len() - 1
+    }
+
+    fn extend_span(&mut self, id: u32, frame: &Frame<'_>, output: &mut Output<'_>) {
+        let at = self.open(id, output);
+        extend(&mut self.streams[at].exchange, frame);
+    }
+
+    fn block(&mut self, block: &Unfinished, frame: &Frame<'_>, output: &mut Output<'_>) {
+        let side = frame.side;
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        if block.is_promise {
+            let _ = self.tables[side as usize].decode(&block.bytes, |_, _| ());
+            self.lines = lines;
+            return;
+        }
+        let known = self.position(block.stream).is_some();
+        // An answer whose request was never seen is not half an exchange.
+        let orphan = side == Side::Server && !known && self.missed[Side::Client as usize];
+        let at = self.open(block.stream, output);
+        let exchange = &mut self.streams[at].exchange;
+        extend(exchange, frame);
+        let mut decoded = self.tables[side as usize].decode(&block.bytes, |name, value| {
+            if table::header(exchange, name, value) {
+                lines.extend_from_slice(name);
+                lines.extend_from_slice(b": ");
+                lines.extend_from_slice(value);
+                lines.extend_from_slice(b"\r\n");
+            }
+        });
+        if block.is_cut {
+            self.tables[side as usize].forget();
+            decoded = Block::Broken;
+        }
+        exchange.partial |= decoded != Block::Whole;
+        let [headers, ..] = table::columns(side);
+        // Trailers come after the headers.
+        let mut all = exchange.text(headers).to_vec();
+        if side == Side::Server && table::is_interim(exchange) {
+            all.clear();
+        } else {
+            all.extend_from_slice(&lines);
+        }
+        exchange.set_text(headers, &all);
+        self.lines = lines;
+        if orphan {
+            if let Some(stream) = self.take(block.stream) {
+                output.counts.unpaired_responses += 1;
+                output.pool.give(stream.exchange);
+            }
+            return;
+        }
+        if block.ends_stream {
+            self.end(block.stream, side, output);
+        }
+    }
+
+    fn data(&mut self, header: Header, content: &[u8], frame: &Frame<'_>, output: &mut Output<'_>) {
+        let side = frame.side;
+        let Some(at) = self.position(header.stream) else { return };
+        let limit = self.setup.body_bytes;
+        let stream = &mut self.streams[at];
+        extend(&mut stream.exchange, frame);
+        let whole = u64::from(header.length) - u64::from(header.has(8));
+        let passed = if frame.cut { whole } else { content.len() as u64 };
+        stream.body_bytes[side as usize] += passed;
+        let [_, column, size] = table::columns(side);
+        stream.exchange.set_int(size, i64::try_from(stream.body_bytes[side as usize]).unwrap_or(i64::MAX));
+        if !stream.body_cut[side as usize] {
+            let body = stream.exchange.body(column, side as usize);
+            let room = limit.saturating_sub(body.len()).min(content.len());
+            body.extend_from_slice(&content[..room]);
+        }
+        stream.body_cut[side as usize] |= frame.cut;
+        stream.exchange.partial |= frame.cut;
+        if header.has(END_STREAM) {
+            self.end(header.stream, side, output);
+        }
+    }
+
+    fn end(&mut self, id: u32, side: Side, output: &mut Output<'_>) {
+        let Some(at) = self.position(id) else { return };
+        let stream = &mut self.streams[at];
+        stream.ended[side as usize] = true;
+        // An answer without errors may come before the request has ended; then the request ends with a reset, or never.
+        if stream.ended == [true; 2]
+            && let Some(stream) = self.streams.remove(at)
+        {
+            self.emit(stream, output);
+        }
+    }
+
+    fn emit(&self, mut stream: Stream, output: &mut Output<'_>) {
+        if stream.exchange.request.bytes == 0 {
+            output.counts.unpaired_responses += 1;
+            return output.pool.give(stream.exchange);
+        }
+        stream.exchange.partial |= self.missed[0] && stream.exchange.text(4).is_empty();
+        if table::is_grpc(&stream.exchange) {
+            table::render_grpc(&mut stream.exchange, Side::Client, self.setup.body_bytes);
+            table::render_grpc(&mut stream.exchange, Side::Server, self.setup.body_bytes);
+        }
+        output.emit(stream.exchange);
+    }
+}
+
+fn extend(exchange: &mut Exchange, frame: &Frame<'_>) {
+    match frame.side {
+        Side::Client => exchange.request.extend(frame.span),
+        Side::Server => exchange.response.extend(frame.span),
+    }
+}

@@ -1,0 +1,61 @@
+//! Whether a buffer starts with the preface or with frames.
+
+use super::frame::{CONTINUATION, DATA, HEADER_BYTES, HEADERS, Header, PREFACE, SETTINGS};
+use crate::protocol::{Inference, Side};
+
+/// Scores the beginning of a buffer.
+pub(super) fn infer(bytes: &[u8]) -> Inference {
+    let common = bytes.len().min(PREFACE.len());
+    if common > 0 && bytes[..common] == PREFACE[..common] {
+        let score = if common == PREFACE.len() { 100 } else { 10 + common as u8 * 3 };
+        return Inference::of(Side::Client, score);
+    }
+    let Some(first) = Header::read(bytes) else {
+        let begins = bytes.len() > 3 && bytes[3] <= 9 && bytes[0] == 0 && !bytes.is_empty();
+        return Inference { score: if begins { 5 } else { 0 }, side: None };
+    };
+    if !first.is_sound() {
+        return Inference::NO;
+    }
+    let side = if first.kind == HEADERS { sender(first.content(bytes)) } else { None };
+    let (mut frames, mut rest) = (0_u8, bytes);
+    while let Some(header) = Header::read(rest) {
+        if !header.is_sound() {
+            return Inference { score: if frames > 1 { 40 } else { 0 }, side };
+        }
+        let Some(after) = rest.get(HEADER_BYTES + header.length as usize..) else { break };
+        frames = frames.saturating_add(1);
+        rest = after;
+    }
+    let ends = rest.is_empty();
+    let score = match first.kind {
+        SETTINGS if first.length > 0 && !settings_are_known(first.content(bytes)) => 0,
+        SETTINGS if ends => 96,
+        SETTINGS => 90,
+        HEADERS if side.is_some() && ends => 96,
+        HEADERS if side.is_some() && frames > 0 => 88,
+        HEADERS if side.is_some() => 82,
+        HEADERS | CONTINUATION if ends => 82,
+        DATA if ends && frames > 1 => 85,
+        DATA | HEADERS | CONTINUATION => 40,
+        _ if ends => 85,
+        _ if frames > 0 => 82,
+        _ => 20,
+    };
+    Inference { score, side }
+}
+
+fn settings_are_known(content: &[u8]) -> bool {
+    content.chunks_exact(6).all(|setting| setting[0] == 0 && (1..=9).contains(&setting[1]) || setting[0] >= 0x0a)
+}
+
+/// Who sends a header block that begins so: pseudo headers come first.
+fn sender(block: &[u8]) -> Option<Side> {
+    // A block may begin with a change of the table's size.
+    let at = block.iter().take(3).take_while(|byte| **byte & 0xe0 == 0x20).count();
+    match block.get(at)? {
+        0x81..=0x87 | 0x41..=0x44 | 0x01..=0x04 | 0x11..=0x14 => Some(Side::Client),
+        0x88..=0x8e | 0x48 | 0x08 | 0x18 => Some(Side::Server),
+        _ => None,
+    }
+}

@@ -1,0 +1,82 @@
+#![allow(clippy::unwrap_used)]
+use super::Http2;
+use super::hpack::{Block, Table};
+use crate::conformance::{check, fuzz_mutations, recorded};
+use crate::protocol::Setup;
+
+const COLUMNS: usize = 13;
+
+#[test]
+fn recordings_of_nghttp_and_curl_are_read_in_full() {
+    let rows: Vec<String> = recorded(include_str!("../../fixtures/http2.txt"))
+        .iter()
+        .flat_map(|conversation| check::<Http2>(conversation, Setup::default(), COLUMNS))
+        .collect();
+    let mut seen: Vec<(&str, &str, &str)> = Vec::new();
+    for row in &rows {
+        let columns: Vec<&str> = row.split('|').collect();
+        assert_eq!((columns[0], columns[1]), ("2", "0"));
+        assert!(columns[3].contains(":method: GET\r\n"), "{row}");
+        seen.push((columns[5], columns[9], columns[12]));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert_eq!((seen[0].0, seen[0].1, seen[0].2), ("/a.txt", "200", "6"));
+    assert_eq!((seen[2].0, seen[2].1, seen[2].2), ("/b.txt", "200", "3000"));
+    assert_eq!((seen[3].0, seen[3].1), ("/none", "404"));
+}
+
+#[test]
+fn all_four_kinds_of_grpc_calls_are_read_in_full() {
+    let conversation = recorded(include_str!("../../fixtures/grpc.txt")).remove(0);
+    let rows = check::<Http2>(&conversation, Setup::default(), COLUMNS);
+    let find = |path: &str| {
+        let row = rows.iter().find(|row| row.contains(&format!("|{path}|"))).unwrap_or_else(|| panic!("{rows:#?}"));
+        row.split('|').map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rows.len(), 6);
+    let unary = find("/test.Echo/Unary");
+    assert_eq!((unary[2].as_str(), unary[6].as_str(), unary[9].as_str()), ("2", "1: \"abc\"", "200"));
+    assert_eq!(unary[11], "1: \"hello\" 1: \"abc\"");
+    assert!(unary[8].contains("grpc-status: 0\r\n"), "trailers are shown: {unary:?}");
+    assert_eq!(find("/test.Echo/Server")[11], "1: 0\n1: 1\n1: 2");
+    assert_eq!(find("/test.Echo/Client")[6], "1: 1\n1: 2");
+    assert_eq!(find("/test.Echo/Bidi")[11], "1: 7\n1: 9");
+    let bad = find("/test.Echo/Bad");
+    assert!(bad[10] == "no such thing" && bad[13].ends_with("failed=true"), "{bad:?}");
+}
+
+#[test]
+fn the_examples_of_the_rfc_decode() {
+    // RFC 7541, C.4: three requests with Huffman coding on one table.
+    let mut table = Table::default();
+    let mut headers = |block: &[u8]| {
+        let mut found = String::new();
+        let decoded = table.decode(block, |name, value| {
+            found += &format!("{}={};", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        });
+        (decoded, found)
+    };
+    let first = b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
+    let expected = ":method=GET;:scheme=http;:path=/;:authority=www.example.com;";
+    assert_eq!(headers(first), (Block::Whole, expected.to_owned()));
+    let second = b"\x82\x86\x84\xbe\x58\x86\xa8\xeb\x10\x64\x9c\xbf";
+    assert_eq!(headers(second), (Block::Whole, format!("{expected}cache-control=no-cache;")));
+}
+
+#[test]
+fn an_unknown_entry_is_marked_and_later_ones_are_known() {
+    let mut table = Table::default();
+    assert_eq!(table.decode(b"\x82\xbe", |_, _| ()), Block::Unknown);
+    assert_eq!(table.decode(b"\x40\x01a\x01b", |_, _| ()), Block::Whole);
+    let mut found = Vec::new();
+    assert_eq!(table.decode(b"\xbe", |name, value| found.extend([name, value].concat())), Block::Whole);
+    assert_eq!(found, b"ab");
+    assert_eq!(table.decode(b"\x40\x09a", |_, _| ()), Block::Broken);
+    assert_eq!(table.decode(b"\xbe", |_, _| ()), Block::Unknown, "what a cut block added is not known");
+}
+
+#[test]
+fn mutated_conversations_do_no_harm() {
+    fuzz_mutations::<Http2>(&recorded(include_str!("../../fixtures/grpc.txt")).remove(0), 100_000);
+}
