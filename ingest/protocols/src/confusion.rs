@@ -26,6 +26,7 @@ fn judged(conversation: &[(char, Vec<u8>)], first: usize) -> Option<(&'static st
 fn recordings_are_taken_for_nothing_else_from_any_message_on() {
     for (name, text) in [
         ("Redis", include_str!("../fixtures/redis.txt")),
+        ("MySQL", include_str!("../fixtures/mysql.txt")),
         ("PostgreSQL", include_str!("../fixtures/pgsql.txt")),
         ("DNS", include_str!("../fixtures/dns-tcp.txt")),
     ] {
