@@ -9,6 +9,8 @@ use crate::segment::{Direction, Segment};
 const HEAD_BYTES: usize = 512;
 /// Messages that are scored.
 const MESSAGES_MAX: u32 = 12;
+/// Segments that are looked at, whether or not they begin a message.
+const SEGMENTS_MAX: u32 = 36;
 /// What is good enough when there is nothing better to come.
 const GUESS: u32 = 60;
 /// Denied messages take off at most so much.
@@ -53,6 +55,7 @@ pub struct Scores {
     /// Beginnings of what may be a message, by direction.
     heads: [Vec<u8>; 2],
     messages: u32,
+    segments: u32,
     /// What the sockets say about who asks.
     client: Option<Direction>,
 }
@@ -61,7 +64,13 @@ impl Scores {
     /// Nothing seen yet. `client` is the direction in which the side sends that opened the connection, if known.
     #[must_use]
     pub fn new(candidates: &[Entry], client: Option<Direction>) -> Self {
-        Scores { tallies: vec![Tally::default(); candidates.len()], heads: Default::default(), messages: 0, client }
+        Scores {
+            tallies: vec![Tally::default(); candidates.len()],
+            heads: Default::default(),
+            messages: 0,
+            segments: 0,
+            client,
+        }
     }
 
     /// Takes a segment into account and says what is known then. `barred` is a candidate that was found wrong.
@@ -101,6 +110,7 @@ impl Scores {
             tally.add(found, segment.direction);
         }
         self.messages += u32::from(!continues);
+        self.segments += 1;
         let verdict = self.verdict(barred);
         if verdict == Verdict::Undecided && open && !datagram && segment.captured.len() == segment.length as usize {
             if !continues {
@@ -123,7 +133,7 @@ impl Scores {
     }
 
     fn verdict(&self, barred: Option<usize>) -> Verdict {
-        let exhausted = self.messages >= MESSAGES_MAX;
+        let exhausted = self.messages >= MESSAGES_MAX || self.segments >= SEGMENTS_MAX;
         match self.ranked(barred) {
             (best, second, index) if best >= u32::from(CERTAIN) && best > second => self.is(index),
             (best, second, index) if best >= u32::from(LIKELY) && best >= second + LEAD => self.is(index),

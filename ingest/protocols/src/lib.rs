@@ -8,9 +8,12 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod confusion;
 pub mod connection;
 pub mod content;
 pub mod counts;
+pub mod cql;
 pub mod dns;
 pub mod exchange;
 pub mod fuzz;

@@ -1,6 +1,7 @@
 //! All protocols that a connection is judged among. The order is of no meaning.
 
 use crate::connection::{Connection, ConnectionParser};
+use crate::cql::Cql;
 use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
@@ -44,6 +45,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Http2>(),
     of::<Tls>(),
     of::<Nats>(),
+    of::<Cql>(),
     of::<Mysql>(),
     of::<Pgsql>(),
     of::<Redis>(),

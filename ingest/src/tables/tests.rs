@@ -7,7 +7,7 @@ use watershed_model::{Tick, Upid};
 
 use super::processes::container_of;
 use super::{Config, Tables};
-use crate::event::{Connection, Endpoint, Event, Role, Totals, Stream};
+use crate::event::{Connection, Endpoint, Event, Role, Stream, Totals};
 use crate::recording::{Block, Error, Reader, Writer};
 
 const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";

@@ -36,6 +36,30 @@ pub(super) fn unpack(method: Method, frame: &[u8]) -> (Vec<u8>, usize) {
     (out, length)
 }
 
+/// Tells a whole frame of a connection whose login was not seen: packets that fit it exactly are in it.
+pub(super) fn recognise(bytes: &[u8]) -> Option<Method> {
+    let (length, sequence) = header(bytes)?;
+    if sequence > 1 || length + FRAME_HEADER_BYTES != bytes.len() {
+        return None;
+    }
+    let method =
+        if bytes[FRAME_HEADER_BYTES..].starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) { Method::Zstd } else { Method::Zlib };
+    let (content, unpacked) = unpack(method, bytes);
+    if content.len() != unpacked {
+        return None;
+    }
+    let mut rest = &content[..];
+    let mut expected = sequence;
+    while let Some((length, found)) = header(rest) {
+        if found != expected || length == 0 {
+            return None;
+        }
+        rest = rest.get(HEADER_BYTES + length..)?;
+        expected = expected.wrapping_add(1);
+    }
+    (rest.is_empty() && !content.is_empty()).then_some(method)
+}
+
 /// Packets put together from what frames hold.
 #[derive(Debug, Default)]
 pub(super) struct Packets {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::compression::{FRAME_HEADER_BYTES, Method, Packets, unpack};
+use super::compression::{self, FRAME_HEADER_BYTES, Method, Packets, unpack};
 use super::frame::{self, HEADER_BYTES, LENGTH_MAX, header};
 use super::infer;
 use super::response::{Expect, Step, step};
@@ -52,6 +52,10 @@ pub struct Mysql {
     method: Option<Method>,
     packets: [Packets; 2],
     opaque: bool,
+    /// Requests that were given up and are not counted yet.
+    given_up: u64,
+    /// Since commands may have been missed one was answered, so that they are commands indeed.
+    confirmed: bool,
 }
 
 impl Protocol for Mysql {
@@ -77,6 +81,8 @@ impl Protocol for Mysql {
             method: None,
             packets: [Packets::default(), Packets::default()],
             opaque: false,
+            given_up: 0,
+            confirmed: setup.from_start,
         }
     }
 
@@ -93,10 +99,18 @@ impl Protocol for Mysql {
             let length = length + FRAME_HEADER_BYTES;
             return Measure::Frame { length: length as u64, keep: length };
         }
+        if side == Side::Client && bytes[3] == 0 && !self.continues[side as usize] {
+            match bytes.get(HEADER_BYTES..) {
+                Some([]) if length > 0 => return Measure::More,
+                Some(payload) if length > 0 && frame::is_command(payload) => {}
+                _ => return Measure::Invalid,
+            }
+        }
         Measure::Frame { length: (HEADER_BYTES + length) as u64, keep: HEADER_BYTES + length.min(self.keep(side)) }
     }
 
     fn frame(&mut self, frame: &Frame<'_>, output: &mut Output<'_>) {
+        output.counts.unpaired_requests += std::mem::take(&mut self.given_up);
         match self.method {
             _ if self.opaque => {}
             Some(method) => self.unpack(method, frame, output),
@@ -109,11 +123,20 @@ impl Protocol for Mysql {
         self.continues[side as usize] = false;
         if side == Side::Client {
             self.statements.missed();
+            self.confirmed = false;
         }
         self.lose(output);
     }
 
     fn resynchronise(&mut self, side: Side, bytes: &[u8]) -> Resync {
+        if self.method.is_none() && !self.opaque {
+            self.method = compression::recognise(bytes);
+            if self.method.is_some() {
+                // What seemed to be in clear was not.
+                self.given_up += self.waiting.len() as u64;
+                self.waiting.clear();
+            }
+        }
         let score = match side {
             _ if self.opaque => 0,
             Side::Client | Side::Server if self.method.is_some() => u8::from(self.starts_frame(side, bytes)) * 50,
@@ -235,11 +258,16 @@ impl Mysql {
                 exchange.set_text(BODY, body.split(|byte| *byte == 0).next().unwrap_or_default());
             }
             frame::STMT_SEND_LONG_DATA => self.statements.long_data(body),
+            frame::STMT_RESET => self.statements.reset(body),
             frame::STMT_CLOSE => self.statements.close(body),
             31 => self.statements.clear(),
             _ => {}
         }
         if matches!(command, frame::QUIT | frame::STMT_CLOSE | frame::STMT_SEND_LONG_DATA) {
+            if !self.confirmed {
+                output.counts.unpaired_requests += 1;
+                return output.pool.give(exchange);
+            }
             exchange.set_int(STATUS, NONE);
             (exchange.response.start_ns, exchange.response.end_ns) = (span.end_ns, span.end_ns);
             return output.emit(exchange);
@@ -377,6 +405,7 @@ impl Mysql {
     fn complete(&mut self, status: i64, output: &mut Output<'_>) {
         let Some(mut exchange) = self.waiting.pop_front() else { return };
         exchange.set_int(STATUS, status);
+        self.confirmed = true;
         match exchange.int(COMMAND) as u8 {
             frame::CONNECT if status == OK => self.method = self.wanted,
             frame::BINLOG_DUMP | frame::BINLOG_DUMP_GTID => self.opaque = true,

@@ -19,6 +19,7 @@ pub(super) const STMT_PREPARE: u8 = 0x16;
 pub(super) const STMT_EXECUTE: u8 = 0x17;
 pub(super) const STMT_SEND_LONG_DATA: u8 = 0x18;
 pub(super) const STMT_CLOSE: u8 = 0x19;
+pub(super) const STMT_RESET: u8 = 0x1a;
 pub(super) const STMT_FETCH: u8 = 0x1c;
 pub(super) const BINLOG_DUMP_GTID: u8 = 0x1e;
 /// MariaDB's execution of many rows.

@@ -1,5 +1,6 @@
 //! Whether a buffer is a packet, and whose: a length that fits alone says little, so that content has to fit too.
 
+use super::compression::recognise;
 use super::frame::{self, HEADER_BYTES, header, is_command};
 use crate::protocol::{Inference, Side};
 
@@ -9,6 +10,10 @@ const VERBS: &str = "select insert update delete replace set show begin start co
 
 /// Scores any buffer.
 pub(super) fn infer(bytes: &[u8]) -> Inference {
+    if recognise(bytes).is_some() {
+        // The compressed protocol: packets that fit a frame exactly are hardly chance.
+        return Inference::of(if bytes[3] == 0 { Side::Client } else { Side::Server }, 98);
+    }
     let (client, server) = (client(bytes), server(bytes));
     if client >= server { Inference::of(Side::Client, client) } else { Inference::of(Side::Server, server) }
 }

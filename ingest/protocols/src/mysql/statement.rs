@@ -61,6 +61,14 @@ impl Statements {
         }
     }
 
+    /// Parameters sent apart are forgotten.
+    pub(super) fn reset(&mut self, body: &[u8]) {
+        let id = Reader::new(body).u32_le().unwrap_or(0);
+        if let Some(statement) = self.by_number.get_mut(&id) {
+            statement.long_data = false;
+        }
+    }
+
     /// A statement is closed.
     pub(super) fn close(&mut self, body: &[u8]) {
         self.by_number.remove(&Reader::new(body).u32_le().unwrap_or(0));

@@ -33,8 +33,8 @@ pub(super) fn chain(side: Side, bytes: &[u8]) -> u8 {
                 messages += 1;
                 rest = next;
             }
-            Measure::Frame { .. } if messages == 0 && !is_beginning(side, rest) => return 0,
-            Measure::Frame { .. } => return if messages > 0 || rest.len() > 16 { 82 } else { 30 },
+            Measure::Frame { .. } if messages == 0 => return beginning(side, rest),
+            Measure::Frame { .. } => return 82,
             Measure::More => return if messages > 0 { 80 } else { 10 },
             Measure::Elide { .. } | Measure::Invalid => return 0,
         }
@@ -75,12 +75,23 @@ fn is_body(side: Side, message: &[u8]) -> bool {
     }
 }
 
-/// Whether the beginning of a long message looks right.
-fn is_beginning(side: Side, bytes: &[u8]) -> bool {
-    match (side, bytes[0]) {
-        (Side::Client, b'Q') => bytes.iter().skip(5).all(|byte| *byte >= 9),
-        (Side::Server, b'E' | b'N') => bytes.get(5).is_none_or(|byte| *byte == b'S'),
-        _ => true,
+/// Scores the beginning of a long message: a type and a length alone are found in anything.
+fn beginning(side: Side, bytes: &[u8]) -> u8 {
+    let body = bytes.get(5..).unwrap_or_default();
+    let looks_right = match (side, bytes[0]) {
+        (Side::Client, b'Q') => bytes.get(1) == Some(&0) && body.iter().all(|byte| *byte >= 9),
+        (Side::Client, b'P') => body.iter().all(|byte| *byte == 0 || *byte >= 9) && body.starts_with(&[0]),
+        (Side::Server, b'E' | b'N') => body.first().is_none_or(|byte| *byte == b'S'),
+        // A number of columns, and the name of the first.
+        (Side::Server, b'T') => {
+            matches!(body, [0, count, first, second, ..] if *count > 0 && first.is_ascii_graphic() && second.is_ascii_graphic())
+        }
+        _ => return 30,
+    };
+    match looks_right {
+        true if bytes.len() > 16 => 82,
+        true => 30,
+        false => 0,
     }
 }
 

@@ -1,0 +1,47 @@
+//! Whether recorded conversations are taken for what they are, among all protocols. For tests only.
+
+use crate::conformance::recorded;
+use crate::inference::{Scores, Verdict};
+use crate::registry::PROTOCOLS;
+use crate::segment::{Direction, Segment};
+
+/// The name of what a conversation is taken for from its message `first` on, if it is decided, and whether the side of
+/// requests is right.
+fn judged(conversation: &[(char, Vec<u8>)], first: usize) -> Option<(&'static str, bool)> {
+    let mut scores = Scores::new(PROTOCOLS, None);
+    let mut positions = [0, 0];
+    for (who, bytes) in &conversation[first..] {
+        let direction = if *who == 'C' { Direction::Sent } else { Direction::Received };
+        let position = positions[direction as usize];
+        positions[direction as usize] += bytes.len() as u64;
+        let segment = Segment { position, length: bytes.len() as u32, captured: bytes, direction, time_ns: 0 };
+        if let Verdict::Is { candidate, requests } = scores.segment(PROTOCOLS, &segment, false, None) {
+            return Some((PROTOCOLS[candidate].description.name, requests == Direction::Sent));
+        }
+    }
+    None
+}
+
+#[test]
+fn recordings_are_taken_for_nothing_else_from_any_message_on() {
+    for (name, text) in [
+        ("Redis", include_str!("../fixtures/redis.txt")),
+        ("MySQL", include_str!("../fixtures/mysql.txt")),
+        ("PostgreSQL", include_str!("../fixtures/pgsql.txt")),
+        ("DNS", include_str!("../fixtures/dns-tcp.txt")),
+    ] {
+        let (mut right, mut undecided) = (0, 0);
+        for (number, conversation) in recorded(text).iter().enumerate() {
+            for first in 0..conversation.len() {
+                match judged(conversation, first) {
+                    Some(found) => {
+                        assert_eq!(found, (name, true), "conversation {number} from message {first} on");
+                        right += 1;
+                    }
+                    None => undecided += 1,
+                }
+            }
+        }
+        assert!(right > 4 * undecided, "{name}: {right} right, {undecided} undecided");
+    }
+}
