@@ -3,7 +3,6 @@
 use crate::protocol::{Measure, Side};
 use crate::reader::Reader;
 
-pub(super) const STARTUP: u32 = 196_608;
 pub(super) const CANCEL: u32 = 80_877_102;
 pub(super) const SSL: u32 = 80_877_103;
 pub(super) const GSS: u32 = 80_877_104;
