@@ -83,6 +83,9 @@ fn measure<P: Protocol>(criterion: &mut Criterion, name: &str, small: &Pair, bul
     let mut running = Running::<P>::new();
     group.throughput(Throughput::Bytes((bulk.0.len() + bulk.1.len()) as u64));
     group.bench_function("bulk", |bencher| bencher.iter(|| running.exchange(bulk)));
+    running.exchanges = 0;
+    running.exchange(bulk);
+    assert_eq!(running.exchanges, 1, "{name}: the long answer is an exchange too");
     group.finish();
 }
 
