@@ -86,11 +86,13 @@ pub(super) fn metadata<'a>(reader: &mut Reader<'a>, of_statement: Option<u8>) ->
     }
     let global = flags & 1 != 0;
     if global {
-        (string(reader)?, string(reader)?);
+        string(reader)?;
+        string(reader)?;
     }
     for _ in 0..count.clamp(0, COLUMNS_MAX) {
         if !global {
-            (string(reader)?, string(reader)?);
+            string(reader)?;
+            string(reader)?;
         }
         found.names.push(string(reader)?);
         found.types.push(kind(reader, 0)?);

@@ -90,7 +90,7 @@ fn a_conversation_with_mariadb_is_read_in_full() {
     assert!(has(&found, "3|select nothing|3|Unknown column 'nothing' in 'SELECT'|"));
     assert!(has(
         &found,
-        "3|load data local infile '/tmp/my/in.csv' into table items fields terminated by ','|2|-|110>78"
+        "3|load data local infile '/data/item.csv' into table items fields terminated by ','|2|-|110>78"
     ));
 }
 

@@ -21,11 +21,9 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
 /// A command has its name as its first text.
 fn array(bytes: &[u8]) -> Inference {
     let name = bytes.split(|byte| *byte == b'\n').nth(2).map(<[u8]>::trim_ascii_end);
-    let whole = matches!(Scan::default().measure(Side::Client, bytes, usize::MAX >> 16), Measure::Frame { .. });
     match Scan::default().measure(Side::Client, bytes, usize::MAX >> 16) {
-        Measure::Frame { .. } | Measure::Elide { .. } | Measure::More if name.is_some_and(is_command) => {
-            Inference::of(Side::Client, if whole { 98 } else { 92 })
-        }
+        Measure::Frame { .. } if name.is_some_and(is_command) => Inference::of(Side::Client, 98),
+        Measure::Elide { .. } | Measure::More if name.is_some_and(is_command) => Inference::of(Side::Client, 92),
         _ => reply(bytes, 85),
     }
 }
