@@ -121,7 +121,7 @@ fn answer(name: &str, columns: &[&str], rows: Rows) -> Vec<String> {
     let [table] = compiled.tables.as_slice() else { panic!("one statement") };
     let names: Vec<_> = table.schema.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(names, columns);
-    let batches = futures::executor::block_on(execute(&catalog, table, Arc::new(rows))).unwrap();
+    let batches = runtime().block_on(execute(&catalog, table, Arc::new(rows))).unwrap();
     let Some(first) = batches.first() else { return Vec::new() };
     let all = concat_batches(&first.schema(), &batches).unwrap();
     assert!(all.columns().iter().all(|column| column.null_count() == 0), "a bundled view has a NULL");
@@ -278,9 +278,14 @@ fn integers_stay_integers_in_the_service_map() {
     for name in ["requests", "errors", "bytes_sent", "latency_p50", "latency_p99"] {
         assert_eq!(table.schema.field_with_name(name).unwrap().data_type(), &DataType::Int64, "{name}");
     }
-    let batch = futures::executor::block_on(execute(&Catalog::new(), &table, Arc::new(traffic()))).unwrap();
+    let batch = runtime().block_on(execute(&Catalog::new(), &table, Arc::new(traffic()))).unwrap();
     let requests: i64 = batch.iter().flat_map(|batch| batch.column(6).as_primitive::<Int64Type>().values()).sum();
     assert_eq!(requests, 5);
+}
+
+/// Plans of several parts are executed as tasks.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
 /// The tables of a bundled script, with the defaults of its variables.
@@ -297,7 +302,7 @@ fn tables_of(catalog: &Catalog, script: &super::Bundled) -> Vec<crate::ScriptTab
 #[test]
 fn every_bundled_script_runs_once_and_can_be_a_view() {
     let catalog = Catalog::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = runtime();
     for script in bundled() {
         let tables = tables_of(&catalog, script);
         assert!(!tables.is_empty(), "{}", script.name);

@@ -4,6 +4,7 @@
 mod aggregates;
 mod compare;
 mod conditionals;
+mod endpoints;
 mod json;
 mod math;
 mod net;
@@ -69,6 +70,7 @@ pub(crate) fn entries() -> impl Iterator<Item = &'static Entry> {
     const ALL: &[&[Entry]] = &[
         compare::ENTRIES,
         conditionals::ENTRIES,
+        endpoints::ENTRIES,
         json::ENTRIES,
         math::ENTRIES,
         net::ENTRIES,

@@ -54,6 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("upid_to_container_id", &[U], S, Process, "container"),
     of("upid_to_cmdline", &[U], S, Process, "cmdline"),
     of("upid_to_hostname", &[U], S, Process, "host"),
+    of("upid_to_process_name", &[U], S, Process, "name"),
     of("upid_to_container_name", &[U], S, UpidToPod, "container_name"),
     of("upid_to_namespace", &[U], S, UpidToPod, "namespace"),
     of("upid_to_node_name", &[U], S, UpidToPod, "node"),

@@ -40,7 +40,7 @@ macro_rules! by_name {
 impl Lookup {
     fn sql(self) -> &'static str {
         match self {
-            Lookup::Process => "SELECT upid AS key, cmdline, host, container FROM processes",
+            Lookup::Process => "SELECT upid AS key, name, cmdline, host, container FROM processes",
             Lookup::UpidToPod => {
                 "SELECT p.upid AS key, c.name AS container_name, o.* FROM processes AS p \
                  JOIN k8s.containers AS c ON p.container = c.container_id JOIN k8s.pods AS o ON c.pod_id = o.pod_id \
