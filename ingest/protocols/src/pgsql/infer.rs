@@ -33,8 +33,8 @@ pub(super) fn chain(side: Side, bytes: &[u8]) -> u8 {
                 messages += 1;
                 rest = next;
             }
-            Measure::Frame { .. } if messages == 0 && !is_beginning(side, rest) => return 0,
-            Measure::Frame { .. } => return if messages > 0 || rest.len() > 16 { 82 } else { 30 },
+            Measure::Frame { .. } if messages == 0 => return beginning(side, rest),
+            Measure::Frame { .. } => return 82,
             Measure::More => return if messages > 0 { 80 } else { 10 },
             Measure::Elide { .. } | Measure::Invalid => return 0,
         }
@@ -75,12 +75,18 @@ fn is_body(side: Side, message: &[u8]) -> bool {
     }
 }
 
-/// Whether the beginning of a long message looks right.
-fn is_beginning(side: Side, bytes: &[u8]) -> bool {
+/// Scores the beginning of a long message, of which little but text can be told.
+fn beginning(side: Side, bytes: &[u8]) -> u8 {
+    let content = &bytes[5.min(bytes.len())..];
+    let printable = content.iter().all(|byte| matches!(byte, 9 | 10 | 13 | 32..));
+    let short = bytes.get(1) == Some(&0);
     match (side, bytes[0]) {
-        (Side::Client, b'Q') => bytes.iter().skip(5).all(|byte| *byte >= 9),
-        (Side::Server, b'E' | b'N') => bytes.get(5).is_none_or(|byte| *byte == b'S'),
-        _ => true,
+        (Side::Client, b'Q') if !printable => 0,
+        (Side::Client, b'Q') if short && content.len() > 16 => 85,
+        (Side::Server, b'E' | b'N') if content.first().is_some_and(|byte| *byte != b'S') => 0,
+        (Side::Server, b'E' | b'N') if short && content.len() > 16 => 82,
+        _ if short => 40,
+        _ => 10,
     }
 }
 
