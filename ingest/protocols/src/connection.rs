@@ -119,6 +119,8 @@ impl<P: Protocol> Connection<P> {
     /// Bytes passed that cannot be seen, elided or lost.
     fn hole(&mut self, at: usize, side: Side, mut count: u64, lost: bool, time_ns: i64, shared: &mut Shared<'_>) {
         if count > 0 && self.streams[at].lost {
+            // What waits for its rest does not go on behind the hole.
+            self.streams[at].reset(time_ns);
             return self.output(shared, |protocol, output| protocol.missed(side, output));
         }
         let mut asked = false;
@@ -279,7 +281,7 @@ impl<P: Protocol> Connection<P> {
     fn datagram(&mut self, segment: &Segment<'_>, shared: &mut Shared<'_>) {
         let side = self.side(segment.direction);
         let span = Span { start_ns: segment.time_ns, end_ns: segment.time_ns, bytes: u64::from(segment.length) };
-        if segment.captured.is_empty() || P::infer(segment.captured).score == 0 {
+        if segment.captured.is_empty() || P::infer_datagram(segment.captured).score == 0 {
             self.counts.garbage += u64::from(!segment.captured.is_empty());
             self.garbage_in_a_row += u32::from(!segment.captured.is_empty());
             return;

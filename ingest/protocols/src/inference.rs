@@ -91,9 +91,10 @@ impl Scores {
                 tally.denied = u32::MAX / 2;
                 continue;
             }
-            let mut found = (candidate.infer)(bytes);
+            let infer = if datagram { candidate.infer_datagram } else { candidate.infer };
+            let mut found = infer(bytes);
             if continues && found.score < LIKELY {
-                let afresh = (candidate.infer)(segment.captured);
+                let afresh = infer(segment.captured);
                 found = if afresh.score > found.score { afresh } else { found };
             }
             open |= (1..LIKELY).contains(&found.score);
@@ -183,3 +184,6 @@ impl Tally {
         best.saturating_sub((self.denied * 5).min(DENIED_MAX))
     }
 }
+
+#[cfg(test)]
+mod tests;

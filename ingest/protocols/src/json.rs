@@ -162,7 +162,7 @@ mod tests {
         let mut out = Vec::new();
         let mut object = Object::new(&mut out);
         object.text("a\"b", b"x\\\n\x01\xffy\xc3\xa9").int("n", i64::MIN).flag("f", true);
-        object.list("l", [1, -2], |out, value| int(out, value)).end();
+        object.list("l", [1, -2], int).end();
         let expected =
             "{\"a\\\"b\":\"x\\\\\\n\\u0001\u{fffd}y\u{e9}\",\"n\":-9223372036854775808,\"f\":true,\"l\":[1,-2]}";
         assert_eq!(String::from_utf8_lossy(&out), expected);

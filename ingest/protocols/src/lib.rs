@@ -22,6 +22,7 @@ pub mod http2;
 pub mod inference;
 pub mod json;
 pub mod mysql;
+pub mod nats;
 pub mod pairing;
 pub mod pgsql;
 pub mod protocol;
@@ -31,6 +32,7 @@ pub mod registry;
 pub mod segment;
 mod settling;
 mod stream;
+pub mod tls;
 
 pub use connection::{Connection, ConnectionParser};
 pub use content::{Decoder, Encoding};

@@ -180,6 +180,11 @@ pub trait Protocol: Sized + Debug {
     /// Scores the beginning of any buffer. Must work in mid-stream: a later segment starts anywhere.
     fn infer(bytes: &[u8]) -> Inference;
 
+    /// Scores a datagram.
+    fn infer_datagram(bytes: &[u8]) -> Inference {
+        Self::infer(bytes)
+    }
+
     /// Where the frame at the beginning of `bytes` ends; `bytes` is never empty. Called again with the same beginning
     /// when there is more. Not called for datagrams.
     fn measure(&mut self, side: Side, bytes: &[u8]) -> Measure;

@@ -6,21 +6,28 @@ use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
 use crate::mysql::Mysql;
+use crate::nats::Nats;
 use crate::pgsql::Pgsql;
 use crate::protocol::{Description, Inference, Protocol, RowTime, Setup, Side};
 use crate::redis::Redis;
 use crate::segment::Direction;
+use crate::tls::Tls;
 
 /// One protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// What is the same for all connections.
     pub description: &'static Description,
-    /// Scores any buffer.
+    /// Scores any buffer of a stream.
     pub infer: fn(&[u8]) -> Inference,
+    /// Scores a datagram.
+    pub infer_datagram: fn(&[u8]) -> Inference,
     /// Makes a parser, given which way requests go; HTTP/1 has one of its own.
-    pub make: Option<fn(Setup, Direction) -> Box<dyn ConnectionParser + Send>>,
+    pub make: Option<Make>,
 }
+
+/// Makes a parser, given which way requests go.
+pub type Make = fn(Setup, Direction) -> Box<dyn ConnectionParser + Send>;
 
 const HTTP1: Description = Description {
     name: "HTTP",
@@ -33,17 +40,19 @@ const HTTP1: Description = Description {
 
 /// All protocols.
 pub static PROTOCOLS: &[Entry] = &[
-    Entry { description: &HTTP1, infer: infer_http1, make: None },
+    Entry { description: &HTTP1, infer: infer_http1, infer_datagram: infer_http1, make: None },
     of::<Cql>(),
     of::<Dns>(),
-    of::<Http2>(),
     of::<Mysql>(),
     of::<Pgsql>(),
     of::<Redis>(),
+    of::<Http2>(),
+    of::<Tls>(),
+    of::<Nats>(),
 ];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {
-    Entry { description: &P::DESCRIPTION, infer: P::infer, make: Some(make::<P>) }
+    Entry { description: &P::DESCRIPTION, infer: P::infer, infer_datagram: P::infer_datagram, make: Some(make::<P>) }
 }
 
 fn make<P: Protocol + Send + 'static>(setup: Setup, requests: Direction) -> Box<dyn ConnectionParser + Send> {

@@ -90,6 +90,66 @@ fn int(tick: &Tick, table: &str, column: &str) -> Vec<i64> {
     values.flat_map(|values| values.as_primitive::<Int64Type>().values().to_vec()).collect()
 }
 
+/// What a traced client sends and receives on one connection, from a recording: a line a segment.
+fn client_of(recording: &str, connection: Connection) -> Vec<Tick> {
+    let mut tables = Tables::new(&Config::default());
+    tables.apply(&Event::Clock { monotonic_ns: 0, boottime_ns: 0, realtime_ns: 1_000_000_000_000 });
+    tables.apply(&Event::Open(connection));
+    let (mut positions, mut time_ns) = ([0_u64; 2], 0);
+    for line in recording.lines().filter(|line| line.starts_with("0 ")) {
+        let sent = line.as_bytes()[2] == b'C';
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = line.as_bytes()[4..].chunks(2).map(byte).collect();
+        time_ns += 1000;
+        let position = std::mem::replace(&mut positions[usize::from(sent)], 0);
+        positions[usize::from(sent)] = position + bytes.len() as u64;
+        let length = bytes.len() as u32;
+        let captured = &bytes[..bytes.len().min(1024)];
+        tables.apply(&Event::Data { time_ns, cookie: 1, position, length, sent, tgid: 10, captured });
+    }
+    let totals = Totals { sent_bytes: positions[1], received_bytes: positions[0], unseen_bytes: 0 };
+    let mut ticks: Vec<Tick> = tables.apply(&Event::Tick { time: 1_000_100 }).into_iter().collect();
+    tables.apply(&Event::Close { cookie: 1, totals, time_ns });
+    ticks.extend(tables.apply(&Event::Tick { time: 1_001_100 }));
+    ticks
+}
+
+fn connection(port: u16, datagrams: bool) -> Connection {
+    let (local, remote) = (endpoint(40_000), endpoint(port));
+    Connection { cookie: 1, tgid: 10, family: 2, role: Role::Client, local, remote, datagrams, ..Connection::default() }
+}
+
+#[test]
+fn dns_datagrams_and_streams_are_rows_of_their_table() {
+    let ticks = client_of(include_str!("../../protocols/fixtures/dns-udp.txt"), connection(53, true));
+    assert_eq!(rows(&ticks[0], "dns_events"), 20);
+    assert_eq!(int(&ticks[1], "conn_stats", "protocol"), [6]);
+    assert!(int(&ticks[0], "dns_events", "latency").iter().all(|latency| *latency == 1000));
+    let ticks = client_of(include_str!("../../protocols/fixtures/dns-tcp.txt"), connection(53, false));
+    assert_eq!((rows(&ticks[0], "dns_events"), rows(&ticks[1], "system.losses")), (3, 0));
+}
+
+#[test]
+fn grpc_calls_are_rows_of_http_events() {
+    let ticks = client_of(include_str!("../../protocols/fixtures/grpc.txt"), connection(50_051, false));
+    assert_eq!(int(&ticks[0], "http_events", "major_version"), [2; 6]);
+    assert_eq!(int(&ticks[0], "http_events", "content_type"), [2; 6]);
+    assert_eq!(int(&ticks[1], "conn_stats", "protocol"), [2]);
+}
+
+#[test]
+fn what_speaks_nothing_known_is_muted_and_what_does_is_not() {
+    let mut tables = Tables::new(&Config::default());
+    tables.apply(&Event::Open(connection(22, false)));
+    for turn in 0..20_u64 {
+        let captured = b"\xf3\x9a not a protocol";
+        let (length, position) = (captured.len() as u32, turn * captured.len() as u64);
+        let time_ns = turn;
+        tables.apply(&Event::Data { time_ns, cookie: 1, position, length, sent: true, tgid: 10, captured });
+    }
+    assert_eq!(tables.take_mutes(), [1]);
+}
+
 #[test]
 fn segments_in_the_wrong_order_are_put_right() {
     let mut events = conversation();

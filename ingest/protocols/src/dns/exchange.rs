@@ -4,9 +4,7 @@ use super::frame::{HEADER_BYTES, Header, end_of_name};
 use super::{infer, table};
 use crate::exchange::Exchange;
 use crate::pairing::ById;
-use crate::protocol::{
-    Description, Frame, Inference, LIKELY, Measure, Output, Protocol, RESYNC_BYTES, Resync, RowTime, Setup, Side,
-};
+use crate::protocol::{Description, Frame, Inference, Measure, Output, Protocol, RowTime, Setup, Side};
 
 const WAITING_MAX: usize = 1024;
 /// A query is given up after so long.
@@ -42,7 +40,11 @@ impl Protocol for Dns {
     }
 
     fn infer(bytes: &[u8]) -> Inference {
-        infer::infer(bytes)
+        infer::stream(bytes)
+    }
+
+    fn infer_datagram(bytes: &[u8]) -> Inference {
+        infer::message(bytes)
     }
 
     fn measure(&mut self, _side: Side, bytes: &[u8]) -> Measure {
@@ -52,16 +54,6 @@ impl Protocol for Dns {
             return Measure::Invalid;
         }
         Measure::Frame { length, keep: length as usize }
-    }
-
-    fn resynchronise(&mut self, side: Side, bytes: &[u8]) -> Resync {
-        let found = infer::stream(bytes);
-        match found.score {
-            _ if found.side.is_some_and(|found| found != side) => Resync::No,
-            LIKELY.. => Resync::At(0),
-            1.. if bytes.len() < RESYNC_BYTES => Resync::Wait,
-            _ => Resync::No,
-        }
     }
 
     fn frame(&mut self, frame: &Frame<'_>, output: &mut Output<'_>) {

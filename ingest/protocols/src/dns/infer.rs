@@ -4,17 +4,9 @@ use super::frame::{HEADER_BYTES, Header, Walk};
 use super::record::kind_name;
 use crate::protocol::{Inference, Side};
 
+const OPT: u16 = 41;
 /// A message of more questions or records is not taken for one.
 const RECORDS_MAX: usize = 2048;
-
-/// Scores a datagram, or a message of a stream behind its length.
-pub(super) fn infer(bytes: &[u8]) -> Inference {
-    let datagram = message(bytes);
-    if datagram.score > 0 {
-        return datagram;
-    }
-    stream(bytes)
-}
 
 /// Scores the beginning of a stream: a length, then a message.
 pub(super) fn stream(bytes: &[u8]) -> Inference {
@@ -54,12 +46,13 @@ pub(super) fn message(bytes: &[u8]) -> Inference {
     let mut walk = Walk::new(bytes);
     let mut known = true;
     for seen in 0..questions {
-        let Some(question) = walk.question() else { return cut(side, seen > 0) };
-        known &= kind_name(question.kind).is_some() && matches!(question.class & 0x7fff, 1 | 3 | 4 | 254 | 255);
+        let Some(question) = walk.question() else { return cut(side, known && seen > 0, questions) };
+        known &= kind_name(question.kind).is_some() && is_class(question.class);
     }
     for _ in 0..records {
-        let Some(record) = walk.record() else { return cut(side, known && questions > 0) };
-        known &= kind_name(record.question.kind).is_some() || record.question.kind > 0;
+        let Some(record) = walk.record() else { return cut(side, known && questions > 0, questions) };
+        let question = record.question;
+        known &= question.kind > 0 && (question.kind == OPT || is_class(question.class));
     }
     let whole = walk.at == bytes.len();
     match (known, whole, questions) {
@@ -71,6 +64,11 @@ pub(super) fn message(bytes: &[u8]) -> Inference {
 }
 
 /// The end is not there: because it was not copied, or because there is none.
-fn cut(side: Side, question_seen: bool) -> Inference {
-    Inference::of(side, if question_seen { 85 } else { 0 })
+fn cut(side: Side, question_seen: bool, questions: u16) -> Inference {
+    Inference::of(side, if question_seen && questions == 1 { 85 } else { 0 })
+}
+
+fn is_class(class: u16) -> bool {
+    // The highest bit has a meaning in multicast.
+    matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255)
 }

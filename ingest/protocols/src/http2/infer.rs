@@ -1,6 +1,6 @@
 //! Whether a buffer starts with the preface or with frames.
 
-use super::frame::{CONTINUATION, DATA, HEADER_BYTES, HEADERS, Header, PREFACE, SETTINGS};
+use super::frame::{CONTINUATION, DATA, END_HEADERS, HEADER_BYTES, HEADERS, Header, PREFACE, SETTINGS};
 use crate::protocol::{Inference, Side};
 
 /// Scores the beginning of a buffer.
@@ -34,10 +34,11 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
         SETTINGS => 90,
         HEADERS if side.is_some() && ends => 96,
         HEADERS if side.is_some() && frames > 0 => 88,
-        HEADERS if side.is_some() => 82,
+        HEADERS if side.is_some() && first.has(END_HEADERS) && first.stream < 1 << 20 => 82,
         HEADERS | CONTINUATION if ends => 82,
         DATA if ends && frames > 1 => 85,
         DATA | HEADERS | CONTINUATION => 40,
+        10.. => 20,
         _ if ends => 85,
         _ if frames > 0 => 82,
         _ => 20,
