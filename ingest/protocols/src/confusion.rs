@@ -45,3 +45,27 @@ fn recordings_are_taken_for_nothing_else_from_any_message_on() {
         assert!(right > 4 * undecided, "{name}: {right} right, {undecided} undecided");
     }
 }
+
+#[test]
+fn random_bytes_are_hardly_ever_taken_for_a_protocol() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut wrong = std::collections::BTreeMap::<&str, u32>::new();
+    for _ in 0..20_000 {
+        let message = |random: &mut dyn FnMut() -> u64| {
+            let length = 1 + random() % 300;
+            (0..length).map(|_| random() as u8).collect::<Vec<u8>>()
+        };
+        let conversation: Vec<_> =
+            (0..16).map(|at| (if at % 2 == 0 { 'C' } else { 'S' }, message(&mut random))).collect();
+        if let Some((name, _)) = judged(&conversation, 0) {
+            *wrong.entry(name).or_insert(0) += 1;
+        }
+    }
+    assert!(wrong.values().sum::<u32>() <= 20, "{wrong:?} of 20,000");
+}

@@ -41,14 +41,14 @@ const HTTP1: Description = Description {
 /// All protocols.
 pub static PROTOCOLS: &[Entry] = &[
     Entry { description: &HTTP1, infer: infer_http1, infer_datagram: infer_http1, make: None },
-    of::<Dns>(),
-    of::<Http2>(),
-    of::<Tls>(),
-    of::<Nats>(),
     of::<Cql>(),
+    of::<Dns>(),
     of::<Mysql>(),
     of::<Pgsql>(),
     of::<Redis>(),
+    of::<Http2>(),
+    of::<Tls>(),
+    of::<Nats>(),
 ];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {

@@ -1,7 +1,7 @@
 //! Whether a buffer starts with an envelope or a segment, and whose.
 
 use super::compression::lz4;
-use super::frame::{COMPRESSED, HEADER_BYTES, Header, QUERY, STARTUP, Segment, crc32};
+use super::frame::{COMPRESSED, EXECUTE, HEADER_BYTES, Header, QUERY, RESULT, STARTUP, Segment, crc32};
 use crate::protocol::{Inference, Side};
 use crate::reader::Reader;
 
@@ -36,10 +36,19 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
         _ => envelopes > 1,
     };
     let whole = HEADER_BYTES + header.length as usize == bytes.len();
-    let score = match (certain, whole) {
-        (true, _) => 97,
-        (false, true) => 88,
-        (false, false) => 40,
+    let fits = match header.opcode {
+        RESULT if header.flags == 0 => {
+            body.starts_with(&[0, 0, 0]) && body.get(3).is_some_and(|kind| (1..=5).contains(kind))
+        }
+        EXECUTE if header.flags == 0 => body.starts_with(&[0, 16]),
+        2 | 5 => header.length == 0,
+        _ => whole,
+    };
+    let score = match (fits, certain, whole) {
+        (_, true, _) => 97,
+        (true, false, true) => 88,
+        (true, false, false) => 82,
+        (false, false, _) => 40,
     };
     Inference::of(header.side, score)
 }

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::frame::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADER_BYTES, HEADERS, Header, PREFACE, PUSH_PROMISE, RST_STREAM,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER_BYTES, HEADERS, Header, PREFACE, PUSH_PROMISE,
+    RST_STREAM,
 };
 use super::hpack::{Block, Table};
 use super::{infer, table};
@@ -130,8 +131,12 @@ impl Protocol for Http2 {
             }
             RST_STREAM => {
                 if let Some(mut stream) = self.take(header.stream) {
-                    stream.exchange.note = "reset";
-                    stream.exchange.failed = true;
+                    stream.exchange.partial |= frame.cut;
+                    // Servers end what a client still sends with NO_ERROR after a complete answer (RFC 9113, 8.1).
+                    if content != [0; 4] || !stream.ended[Side::Server as usize] {
+                        stream.exchange.note = "reset";
+                        stream.exchange.failed = true;
+                    }
                     let time_ns = frame.span.end_ns;
                     if stream.exchange.response.bytes == 0 {
                         (stream.exchange.response.start_ns, stream.exchange.response.end_ns) = (time_ns, time_ns);
@@ -139,6 +144,7 @@ impl Protocol for Http2 {
                     self.emit(stream, output);
                 }
             }
+            GOAWAY if frame.side == Side::Server => self.go_away(content, output),
             _ => {}
         }
     }
@@ -165,6 +171,18 @@ impl Protocol for Http2 {
 }
 
 impl Http2 {
+    /// Streams after the last one that the server names were not and will not be processed.
+    fn go_away(&mut self, content: &[u8], output: &mut Output<'_>) {
+        let Some(last) = content.first_chunk::<4>() else { return };
+        let last = u32::from_be_bytes(*last) & 0x7fff_ffff;
+        while let Some(at) = self.streams.iter().position(|stream| stream.id > last && stream.id % 2 == 1)
+            && let Some(stream) = self.streams.remove(at)
+        {
+            output.counts.unanswered_requests += 1;
+            output.pool.give(stream.exchange);
+        }
+    }
+
     fn position(&self, id: u32) -> Option<usize> {
         self.streams.iter().position(|stream| stream.id == id)
     }

@@ -47,6 +47,21 @@ fn all_four_kinds_of_grpc_calls_are_read_in_full() {
 }
 
 #[test]
+fn a_reset_is_a_failure_unless_the_answer_was_complete() {
+    let request = ('C', b"\0\0\x03\x01\x04\0\0\0\x01\x82\x86\x84".to_vec());
+    let answer = |flags: u8| ('S', vec![0, 0, 1, 1, flags, 0, 0, 0, 1, 0x88]);
+    let reset = |code: u8| ('S', vec![0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, code]);
+    let settings = ('S', vec![0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    let preface = ('C', super::frame::PREFACE.to_vec());
+    for (flags, code, failed) in [(5, 0, false), (4, 8, true), (4, 0, true)] {
+        let conversation = vec![preface.clone(), settings.clone(), request.clone(), answer(flags), reset(code)];
+        let rows = check::<Http2>(&conversation, Setup::default(), COLUMNS);
+        assert_eq!(rows.len(), 1);
+        assert!(rows[0].ends_with(&format!("failed={failed}")), "{rows:?}");
+    }
+}
+
+#[test]
 fn the_examples_of_the_rfc_decode() {
     // RFC 7541, C.4: three requests with Huffman coding on one table.
     let mut table = Table::default();

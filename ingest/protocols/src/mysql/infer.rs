@@ -51,7 +51,7 @@ pub(super) fn client(bytes: &[u8]) -> u8 {
             }
         }
         frame::STMT_CLOSE if length == 5 && whole => 80,
-        frame::QUIT | 9 | 14 | 31 if length == 1 && whole => 80,
+        frame::QUIT | 9 | 14 | 31 if length == 1 && whole => 60,
         frame::INIT_DB if whole && payload[1..].iter().all(|byte| *byte > 32) => 70,
         _ if whole => 40,
         _ => 10,

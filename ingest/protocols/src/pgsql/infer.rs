@@ -75,23 +75,18 @@ fn is_body(side: Side, message: &[u8]) -> bool {
     }
 }
 
-/// Scores the beginning of a long message: a type and a length alone are found in anything.
+/// Scores the beginning of a long message, of which little but text can be told.
 fn beginning(side: Side, bytes: &[u8]) -> u8 {
-    let body = bytes.get(5..).unwrap_or_default();
-    let looks_right = match (side, bytes[0]) {
-        (Side::Client, b'Q') => bytes.get(1) == Some(&0) && body.iter().all(|byte| *byte >= 9),
-        (Side::Client, b'P') => body.iter().all(|byte| *byte == 0 || *byte >= 9) && body.starts_with(&[0]),
-        (Side::Server, b'E' | b'N') => body.first().is_none_or(|byte| *byte == b'S'),
-        // A number of columns, and the name of the first.
-        (Side::Server, b'T') => {
-            matches!(body, [0, count, first, second, ..] if *count > 0 && first.is_ascii_graphic() && second.is_ascii_graphic())
-        }
-        _ => return 30,
-    };
-    match looks_right {
-        true if bytes.len() > 16 => 82,
-        true => 30,
-        false => 0,
+    let content = &bytes[5.min(bytes.len())..];
+    let printable = content.iter().all(|byte| matches!(byte, 9 | 10 | 13 | 32..));
+    let short = bytes.get(1) == Some(&0);
+    match (side, bytes[0]) {
+        (Side::Client, b'Q') if !printable => 0,
+        (Side::Client, b'Q') if short && content.len() > 16 => 85,
+        (Side::Server, b'E' | b'N') if content.first().is_some_and(|byte| *byte != b'S') => 0,
+        (Side::Server, b'E' | b'N') if short && content.len() > 16 => 82,
+        _ if short => 40,
+        _ => 10,
     }
 }
 
