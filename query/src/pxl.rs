@@ -255,3 +255,6 @@ fn explained(tables: &[ScriptTable]) -> Option<ScriptTable> {
     let schema = Arc::new(plan.schema().as_arrow().clone());
     Some(ScriptTable { name: "__query_plan__".into(), plan, schema, columns, rows_max: None })
 }
+
+#[cfg(test)]
+mod tests;

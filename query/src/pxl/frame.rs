@@ -70,6 +70,7 @@ impl Field {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // The shape that `map_err` takes.
 pub(super) fn planned(error: DataFusionError) -> String {
     error.strip_backtrace()
 }

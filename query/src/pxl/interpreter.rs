@@ -238,7 +238,7 @@ impl<'a> Interpreter<'a> {
                 let of = self.evaluate(of, scope);
                 let index_at = index.at;
                 let index = self.evaluate(index, scope);
-                self.subscript(at, of, index_at, index)
+                self.subscript(at, of, index_at, &index)
             }
             Kind::Call(callee, arguments) => {
                 let callee = self.evaluate(callee, scope);
@@ -252,7 +252,7 @@ impl<'a> Interpreter<'a> {
             Kind::Binary(sign, left, right) => {
                 let left = self.evaluate(left, scope);
                 let right = self.evaluate(right, scope);
-                self.binary(at, sign, left, right)
+                self.binary(at, sign, &left, &right)
             }
         }
     }

@@ -263,10 +263,10 @@ impl Interpreter<'_> {
         };
         let mut any: Option<Value> = None;
         for element in elements.iter() {
-            let equal = self.binary(at, "==", value.value.clone(), element.clone());
+            let equal = self.binary(at, "==", &value.value, element);
             any = Some(match any {
                 None => equal,
-                Some(others) => self.binary(at, "or", others, equal),
+                Some(others) => self.binary(at, "or", &others, &equal),
             });
         }
         Ok(any.unwrap_or(Value::Bool(false)))

@@ -126,7 +126,7 @@ impl Parser {
             }
             match name.as_str() {
                 "import" => return self.import(at),
-                "from" => return self.from_import(at),
+                "from" => return self.members_import(at),
                 "return" => {
                     self.next += 1;
                     let value = if self.ends_statement() { None } else { Some(self.expressions()?) };
@@ -175,7 +175,7 @@ impl Parser {
         }
     }
 
-    fn from_import(&mut self, at: usize) -> Result<Vec<Statement>, Fault> {
+    fn members_import(&mut self, at: usize) -> Result<Vec<Statement>, Fault> {
         self.next += 1;
         let module = self.dotted_name()?;
         if !self.name_is("import") {

@@ -90,20 +90,20 @@ impl Interpreter<'_> {
         self.fail(at, format!("{} has no `{name}`{near}", module.name()))
     }
 
-    pub(super) fn subscript(&mut self, at: usize, of: Value, index_at: usize, index: Value) -> Value {
+    pub(super) fn subscript(&mut self, at: usize, of: Value, index_at: usize, index: &Value) -> Value {
         if matches!(index, Value::Poison) {
             return Value::Poison;
         }
         match of {
             Value::Poison => Value::Poison,
-            Value::Frame(frame) => self.frame_subscript(index_at, &frame, &index),
+            Value::Frame(frame) => self.frame_subscript(index_at, &frame, index),
             Value::Context(frame) => match index.text() {
                 Some(key) => self.property(index_at, &frame, key),
                 None => self.fail(index_at, format!("a key of ctx is a string, not {}", index.kind())),
             },
-            Value::List(elements) | Value::Tuple(elements) => self.element(index_at, &elements, &index),
+            Value::List(elements) | Value::Tuple(elements) => self.element(index_at, &elements, index),
             Value::Dict(entries) => {
-                let found = entries.iter().find(|(key, _)| match (key, &index) {
+                let found = entries.iter().find(|(key, _)| match (key, index) {
                     (Value::Text(key), Value::Text(index)) => key == index,
                     (Value::Int(key), Value::Int(index)) => key == index,
                     _ => false,

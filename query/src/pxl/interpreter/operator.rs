@@ -39,11 +39,11 @@ impl Interpreter<'_> {
         self.settle(at, result.map(ColumnExpr::folded))
     }
 
-    pub(in super::super) fn binary(&mut self, at: usize, sign: &'static str, left: Value, right: Value) -> Value {
+    pub(in super::super) fn binary(&mut self, at: usize, sign: &'static str, left: &Value, right: &Value) -> Value {
         if matches!(left, Value::Poison) || matches!(right, Value::Poison) {
             return Value::Poison;
         }
-        if let Some(folded) = constant::binary(sign, &left, &right) {
+        if let Some(folded) = constant::binary(sign, left, right) {
             return self.settle(at, folded);
         }
         let name = match sign {
@@ -61,7 +61,7 @@ impl Interpreter<'_> {
             ">" => "greaterThan",
             _ => "greaterThanEqual",
         };
-        let columns = (ColumnExpr::of_value(self.catalog, &left), ColumnExpr::of_value(self.catalog, &right));
+        let columns = (ColumnExpr::of_value(self.catalog, left), ColumnExpr::of_value(self.catalog, right));
         let (Some(left), Some(right)) = columns else {
             return self.fail(at, format!("`{sign}` does not take {} and {}", left.kind(), right.kind()));
         };

@@ -38,7 +38,7 @@ impl Interpreter<'_> {
             let column = frame.column("time_").map_err(placed)?;
             let edge = ColumnExpr::new(time_expression(self.catalog, time), DataType::Time64Ns);
             let condition =
-                self.binary(given.at, operator, Value::Column(Box::new(column)), Value::Column(Box::new(edge)));
+                self.binary(given.at, operator, &Value::Column(Box::new(column)), &Value::Column(Box::new(edge)));
             if let Value::Column(condition) = condition {
                 frame = frame.filter(*condition).map_err(placed)?;
             }
