@@ -190,3 +190,118 @@ fn pxl_is_told_by_its_file_or_its_imports() {
     assert!(is("# doc\nimport px\ndf = 1", "query") && is("from pxviews import processes", "query") && is("", "a.pxl"));
     assert!(!is("SELECT 'import px'", "query") && !is("import px", "a.sql"));
 }
+
+/// Compiles, runs once and can be a view.
+fn runs_both_ways(text: &str) {
+    let catalog = Catalog::new();
+    let script = compile(&catalog, text, "a.pxl").unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for table in &script.tables {
+        runtime.block_on(execute(&catalog, table, Arc::new(Losses))).unwrap_or_else(|error| panic!("{text}: {error}"));
+        lower(&catalog, table).unwrap_or_else(|refusal| panic!("{text}: {refusal}"));
+    }
+}
+
+#[test]
+fn every_function_of_pxviews_runs_both_ways() {
+    for call in [
+        "inbound_http_summary('-5m', px.now())",
+        "http_graph('-5m', px.now())",
+        "container_process_timeseries('-5m', px.now(), px.seconds(10))",
+        "container_process_summary('-5m', px.now())",
+        "pod_resource_stats('-5m', px.now())",
+        "pod_network_timeseries('-5m', px.now(), px.seconds(10))",
+        "pod_network_summary('-5m', px.now())",
+        "inbound_http_throughput_timeseries('-5m', px.now(), px.seconds(10))",
+        "inbound_http_latency_timeseries('-5m', px.now(), px.seconds(10))",
+        "stacktraces('-5m', px.now())",
+        "connection_throughput_stats('-5m', px.now())",
+        "processes('-5m', px.now())",
+    ] {
+        runs_both_ways(&format!("import px\nimport pxviews\npx.display(pxviews.{call})\n"));
+    }
+}
+
+#[test]
+fn scripts_as_users_write_them_run_both_ways() {
+    for text in [
+        // Let statements, helper functions, ctx, quantiles and a merge with itself.
+        r"
+''' HTTP by service '''
+import px
+
+ns_per_ms = 1000 * 1000
+ns_per_s = 1000 * ns_per_ms
+window_ns = px.DurationNanos(10 * ns_per_s)
+filter_unresolved_inbound = True
+filter_health_checks = True
+
+
+def format_events_table(start_time):
+    df = px.DataFrame(table='http_events', start_time=start_time)
+    df.failure = df.resp_status >= 400
+    filter_out_conds = ((df.req_path != '/healthz' or not filter_health_checks) and (
+        df.remote_addr != '-' or not filter_unresolved_inbound))
+    df = df[filter_out_conds]
+    return df
+
+
+def calc_http_latency(df, groups):
+    df = df.groupby(groups).agg(
+        latency_quantiles=('latency', px.quantiles),
+        error_rate_per_window=('failure', px.mean),
+        throughput_total=('latency', px.count),
+    )
+    df.latency_p50 = px.DurationNanos(px.floor(px.pluck_float64(df.latency_quantiles, 'p50')))
+    df.request_throughput = df.throughput_total / window_ns
+    return df.drop(['latency_quantiles', 'throughput_total'])
+
+
+df = format_events_table('-5m')
+df.timestamp = px.bin(df.time_, window_ns)
+df.service = df.ctx['service']
+df = df[px.has_service_name(df.service, 'shop/cart') or df.service == '']
+agg = calc_http_latency(df, ['service', 'timestamp'])
+agg.time_ = agg.timestamp
+px.display(agg[['time_', 'service', 'latency_p50', 'request_throughput', 'error_rate_per_window']], 'agg')
+total = df.groupby('service').agg(total=('latency', px.count), bytes=('resp_body_size', px.sum))
+joined = agg.merge(total, how='left', left_on='service', right_on='service', suffixes=['', '_x'])
+px.display(joined, 'joined')
+",
+        // SQL text, append, script references, selection of columns by tuple, and a limit.
+        r"
+import px
+df = px.DataFrame(table='mysql_events', start_time='-30s')
+df.normed_query_struct = px.normalize_mysql(df.req_body, df.req_cmd)
+df.query = px.pluck(df.normed_query_struct, 'query')
+df = df[df.query != '']
+df.pod = df.ctx['pod']
+other = df
+df = df.append(other)
+df.link = px.script_reference(df.pod, 'px/pod', {'pod': df.pod, 'start_time': '-5m'})
+df = df['time_', 'pod', 'query', 'latency', 'link']
+px.display(df.head(20), 'queries')
+",
+        // Connections with counters, casts and percentages.
+        r"
+import px
+df = px.DataFrame('conn_stats', start_time='-2m')
+df = df[df.trace_role == 2 and not px.contains(df.remote_addr, '127.0.0.1')]
+df.pod = df.ctx['pod']
+df.bytes_total = px.Bytes(df.bytes_sent + df.bytes_recv)
+df = df.groupby(['pod', 'remote_addr']).agg(most=('bytes_total', px.max), least=('bytes_total', px.min), any_=('ssl', px.any))
+df.moved = px.Bytes(df.most - df.least)
+df.share = px.Percent(df.moved / (df.most + 1))
+px.display(df)
+",
+        // Streams, and rolling windows.
+        r"
+import px
+df = px.DataFrame('http_events', start_time='-1m')
+df = df.rolling('10s').groupby('req_path').agg(n=('latency', px.count))
+px.display(df, 'rolled')
+",
+    ] {
+        runs_both_ways(text);
+    }
+}
