@@ -124,7 +124,9 @@ impl TextChoice {
     pub(crate) fn script(&self) -> Outcome<v1::Script> {
         match (&self.file, &self.script) {
             (Some(path), _) => read_script(path),
-            (None, Some(text)) => Ok(v1::Script { text: text.clone(), origin: "script".to_owned() }),
+            (None, Some(text)) => {
+                Ok(v1::Script { text: text.clone(), origin: "script".to_owned(), vis: String::new() })
+            }
             (None, None) => Err(Failure::usage("give a script with -f FILE or -s TEXT")),
         }
     }
@@ -135,8 +137,14 @@ pub(crate) fn read_script(path: &str) -> Outcome<v1::Script> {
     let wrong = |error: std::io::Error| Failure::usage(format!("{path}: {error}"));
     if path == "-" {
         let text = std::io::read_to_string(std::io::stdin()).map_err(wrong)?;
-        return Ok(v1::Script { text, origin: "stdin".to_owned() });
+        return Ok(v1::Script { text, origin: "stdin".to_owned(), vis: String::new() });
     }
     let text = std::fs::read_to_string(path).map_err(wrong)?;
-    Ok(v1::Script { text, origin: path.to_owned() })
+    let beside = std::path::Path::new(path).with_file_name("vis.json");
+    let vis = match path.ends_with(".pxl") && beside.exists() {
+        true => std::fs::read_to_string(&beside)
+            .map_err(|error| Failure::usage(format!("{}: {error}", beside.display())))?,
+        false => String::new(),
+    };
+    Ok(v1::Script { text, origin: path.to_owned(), vis })
 }

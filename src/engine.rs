@@ -42,6 +42,8 @@ pub(crate) enum Target {
         text: String,
         /// File name for error messages.
         origin: String,
+        /// The `vis.json` beside it.
+        vis: Option<String>,
     },
 }
 
@@ -96,8 +98,8 @@ impl Engine {
     }
 
     /// Says whether a script compiles and which of its statements can be views.
-    pub(crate) fn check(&self, text: &str, origin: &str) -> v1::CheckScriptResponse {
-        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned() };
+    pub(crate) fn check(&self, text: &str, origin: &str, vis: Option<&str>) -> v1::CheckScriptResponse {
+        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned(), vis: vis.map(str::to_owned) };
         match self.resolve(&Request { target, arguments: BTreeMap::new() }) {
             Ok(resolved) => {
                 let tables = resolved.tables.iter().map(|table| self.checked(resolved.schema_of(table), table));
@@ -124,7 +126,7 @@ impl Engine {
 
     fn resolve(&self, request: &Request) -> Result<Resolved, Problem> {
         let (text, origin, view, vis) = match &request.target {
-            Target::Text { text, origin } => (text.clone(), origin.clone(), None, None),
+            Target::Text { text, origin, vis } => (text.clone(), origin.clone(), None, vis.clone()),
             Target::Named(name) => {
                 // Taken out of the lock, which naming the nearest view needs as well.
                 let view = self.views().get(name).cloned();
@@ -132,7 +134,7 @@ impl Engine {
                     Some(view) => (view.text, name.clone(), Some(name.clone()), None),
                     None => {
                         let script = self.bundled_script(name)?;
-                        (script.text.to_owned(), script.file.to_owned(), None, script.vis)
+                        (script.text.to_owned(), script.file.to_owned(), None, script.vis.map(str::to_owned))
                     }
                 }
             }
@@ -142,7 +144,7 @@ impl Engine {
         } else {
             arguments::fill(&text, &request.arguments).map_err(|message| Problem::script(&origin, message, ""))?
         };
-        let inputs = Inputs { arguments: &request.arguments, vis };
+        let inputs = Inputs { arguments: &request.arguments, vis: vis.as_deref() };
         let script =
             watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
         Ok(Resolved { tables: script.tables, text, view })

@@ -61,7 +61,7 @@ impl Asked {
     fn request(self) -> Result<Request, Box<Response>> {
         let target = match (self.name, self.text) {
             (Some(name), None) => Target::Named(name),
-            (None, Some(text)) => Target::Text { text, origin: "query".to_owned() },
+            (None, Some(text)) => Target::Text { text, origin: "query".to_owned(), vis: None },
             _ => {
                 let message = "give one of `view`, `script` (a name) and `text` (a script)";
                 return Err(Box::new(http_error(StatusCode::BAD_REQUEST, message)));

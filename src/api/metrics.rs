@@ -64,7 +64,7 @@ pub(super) async fn text(server: &Server) -> String {
 type Samples = Vec<(String, f64)>;
 
 async fn losses(server: &Server) -> (Samples, Samples) {
-    let target = Target::Text { text: LOSSES.to_owned(), origin: "metrics".to_owned() };
+    let target = Target::Text { text: LOSSES.to_owned(), origin: "metrics".to_owned(), vis: None };
     let Ok(answer) = server.engine.query(&Request { target, arguments: [].into() }).await else {
         return Default::default();
     };

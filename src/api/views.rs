@@ -72,7 +72,7 @@ impl v1::views_server::Views for Service {
         request: Request<v1::CreateViewRequest>,
     ) -> Result<Response<v1::CreateViewResponse>, Status> {
         let v1::CreateViewRequest { name, script } = request.into_inner();
-        let v1::Script { text, origin } = script.unwrap_or_default();
+        let v1::Script { text, origin, .. } = script.unwrap_or_default();
         let redefined = self.server.engine.create_view(&name, &text, &origin).await?;
         Ok(Response::new(v1::CreateViewResponse { redefined }))
     }
@@ -93,8 +93,8 @@ impl v1::views_server::Views for Service {
         &self,
         request: Request<v1::CheckScriptRequest>,
     ) -> Result<Response<v1::CheckScriptResponse>, Status> {
-        let v1::Script { text, origin } = request.into_inner().script.unwrap_or_default();
-        Ok(Response::new(self.server.engine.check(&text, &origin)))
+        let v1::Script { text, origin, vis } = request.into_inner().script.unwrap_or_default();
+        Ok(Response::new(self.server.engine.check(&text, &origin, (!vis.is_empty()).then_some(vis.as_str()))))
     }
 
     async fn list_tables(&self, _: Request<v1::ListTablesRequest>) -> Result<Response<v1::ListTablesResponse>, Status> {
@@ -166,7 +166,10 @@ fn request_of(target: Option<v1::Target>) -> Result<engine::Request, Problem> {
     let arguments = target.arguments.into_iter().collect();
     let target = match target.target.ok_or_else(missing)? {
         v1::target::Target::Name(name) => Target::Named(name),
-        v1::target::Target::Script(script) => Target::Text { text: script.text, origin: script.origin },
+        v1::target::Target::Script(script) => {
+            let vis = (!script.vis.is_empty()).then_some(script.vis);
+            Target::Text { text: script.text, origin: script.origin, vis }
+        }
     };
     Ok(engine::Request { target, arguments })
 }

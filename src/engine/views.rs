@@ -131,7 +131,7 @@ impl Engine {
         origin: &str,
         bundled: Option<&str>,
     ) -> Result<(NamedView, ViewPlan), Problem> {
-        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned() };
+        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned(), vis: None };
         let resolved = self.resolve(&Request { target, arguments: [].into() })?;
         let [table] = resolved.tables.as_slice() else {
             let message = format!("a view is one statement, this script has {}", resolved.tables.len());

@@ -1,0 +1,105 @@
+//! Scripts in both languages through the CLI: once, kept answered, bundled, with arguments, and with mistakes.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::Value;
+use watershed_integration::agent::{Agent, binary, failure};
+use watershed_integration::processes;
+
+const METHODS: &str = r"
+import px
+
+
+def methods(start_time: str, least: int):
+    df = px.DataFrame('http_events', start_time=start_time)
+    df = df[df.trace_role == 2]
+    df = df.groupby('req_method').agg(n=('latency', px.count))
+    return df[df.n >= least]
+";
+
+const VIS: &str = r#"{
+  "variables": [
+    {"name": "start_time", "type": "PX_STRING", "defaultValue": "-5m"},
+    {"name": "least", "type": "PX_INT64", "defaultValue": "1"}
+  ],
+  "widgets": [{"name": "methods", "func": {"name": "methods", "args": [
+    {"name": "start_time", "variable": "start_time"}, {"name": "least", "variable": "least"}]},
+    "displaySpec": {"@type": "types.px.dev/px.vispb.Table"}}]
+}"#;
+
+fn agent() -> Result<Agent> {
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/town.rec");
+    let agent = Agent::start(&["--source", &format!("recording:{}", recording.display()), "--pace", "fast"])?;
+    agent.settled("SELECT count(*) FROM http_events")?;
+    Ok(agent)
+}
+
+fn lines(agent: &Agent, arguments: &[&str]) -> Result<Vec<Value>> {
+    let text = processes::output(&mut agent.command(arguments))?;
+    Ok(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+#[test]
+fn a_pxl_file_with_its_vis_json_answers_once_and_continuously() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("methods.pxl");
+    std::fs::write(&file, METHODS)?;
+    std::fs::write(folder.path().join("vis.json"), VIS)?;
+    let (agent, file) = (agent()?, file.to_str().unwrap());
+
+    let mut once = lines(&agent, &["query", "-f", file, "-o", "jsonl"])?;
+    once.sort_by_key(ToString::to_string);
+    assert_eq!(once.len(), 2, "{once:?}");
+    let sql = "SELECT count(*) FROM http_events WHERE trace_role = 2 AND req_method = 'GET'";
+    assert!(once.contains(&serde_json::json!({"req_method": "GET", "n": agent.number(sql)?})), "{once:?}");
+    let more = lines(&agent, &["query", "-f", file, "--arg", "least=100000", "-o", "jsonl"])?;
+    assert!(more.is_empty(), "{more:?}");
+
+    let followed = lines(&agent, &["subscribe", "-f", file, "--for", "2s", "-o", "jsonl"])?;
+    assert!(followed[0]["schema"]["methods"].is_array(), "{}", followed[0]);
+    let mut shown: Vec<Value> =
+        followed.iter().filter(|line| line["snapshot"] == "methods").map(|line| line["row"].clone()).collect();
+    shown.sort_by_key(ToString::to_string);
+    assert_eq!(shown, once);
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn bundled_scripts_and_metadata_functions_answer() -> Result<()> {
+    let agent = agent()?;
+    assert_eq!(lines(&agent, &["query", "px/http_data", "--arg", "max_rows=3", "-o", "jsonl"])?.len(), 3);
+    assert!(lines(&agent, &["query", "px/schemas", "-o", "jsonl"])?.len() > 200);
+    let named = "SELECT count(*) FROM http_events WHERE upid_to_cmdline(upid) LIKE '%nginx%'";
+    assert!(agent.number(named)? > 0);
+    let functions = processes::output(std::process::Command::new(binary()).args([
+        "script",
+        "functions",
+        "--search",
+        "quantile",
+        "-o",
+        "jsonl",
+    ]))?;
+    assert!(functions.contains("quantiles"), "{functions}");
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn mistakes_in_pxl_have_their_places_and_near_names() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("wrong.pxl");
+    std::fs::write(
+        &file,
+        "import px\ndf = px.DataFrame('http_evnts')\ndf = px.DataFrame('http_events')\ndf.x = df.latenzy\npx.display(df)\n",
+    )?;
+    let agent = agent()?;
+    let (code, stderr) = failure(&mut agent.command(&["query", "-f", file.to_str().unwrap()]))?;
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("wrong.pxl:2:") && stderr.contains("`http_events`"), "{stderr}");
+    assert!(stderr.contains("wrong.pxl:4:") && stderr.contains("`latency`"), "{stderr}");
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
