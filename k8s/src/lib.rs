@@ -1,0 +1,4 @@
+//! What the cluster says of pods, services and addresses, as changes of metadata tables.
+
+pub mod facts;
+pub mod object;
