@@ -1,4 +1,5 @@
 //! What the cluster says of pods, services and addresses, as changes of metadata tables.
 
+pub mod batches;
 pub mod facts;
 pub mod object;
