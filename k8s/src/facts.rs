@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::events;
 use crate::object::{Body, Kind, Object};
 
 pub use row::{Row, Value};
@@ -55,6 +56,9 @@ pub struct Facts {
     stopped: BTreeSet<(i64, String)>,
     dirty: HashSet<String>,
     gone: Vec<Row>,
+    events: Vec<Row>,
+    since_ns: Option<i64>,
+    now_ns: i64,
 }
 
 impl Facts {
@@ -68,6 +72,9 @@ impl Facts {
             stopped: BTreeSet::new(),
             dirty: HashSet::new(),
             gone: Vec::new(),
+            events: Vec::new(),
+            since_ns: None,
+            now_ns: 0,
         }
     }
 
@@ -86,6 +93,8 @@ impl Facts {
 
     /// Forgets what was deleted longer ago than the retention. `now_ns` is event time.
     pub fn advance(&mut self, now_ns: i64) {
+        self.since_ns.get_or_insert(now_ns);
+        self.now_ns = now_ns;
         while let Some((until_ns, uid)) = self.stopped.first().cloned() {
             if until_ns > now_ns {
                 break;
@@ -120,6 +129,12 @@ impl Facts {
         changes
     }
 
+    /// What happened to pods since the last call: rows of `pod_events`. Nothing is told before the first
+    /// [`Facts::advance`], nor of the past of pods that are older than it.
+    pub fn events(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.events)
+    }
+
     /// How many objects are held.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -136,6 +151,10 @@ impl Facts {
         let before = self.held.get(&object.uid);
         if before.is_some_and(|held| held.object.version >= object.version) {
             return;
+        }
+        let told = self.since_ns.is_some_and(|since_ns| before.is_some() || object.created_ns >= since_ns);
+        if told {
+            self.events.extend(events::between(before.map(|held| &held.object), &object, self.now_ns));
         }
         if before.is_none_or(|held| names_differ(&held.object, &object)) {
             self.mark_named(&object);
@@ -156,6 +175,9 @@ impl Facts {
             return;
         }
         let retention_ns = if held.object.kind() == Kind::Pod { self.retention_ns } else { self.retention_ns * 2 };
+        if held.stop_ns == 0 && self.since_ns.is_some() {
+            self.events.extend(events::deleted(&held.object, at_ns));
+        }
         if held.stop_ns != 0 {
             self.stopped.remove(&(held.stop_ns.saturating_add(retention_ns), uid.to_owned()));
         }

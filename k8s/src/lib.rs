@@ -1,5 +1,6 @@
 //! What the cluster says of pods, services and addresses, as changes of metadata tables.
 
 pub mod batches;
+pub mod events;
 pub mod facts;
 pub mod object;

@@ -109,6 +109,21 @@ fn a_node_replaced_under_its_name_is_another_node() {
     assert_eq!(cells(&rows, "k8s.nodes", "stop_time"), [Value::Time(50), Value::Time(0)]);
 }
 
+#[test]
+fn the_life_of_a_pod_is_told_once_and_not_the_past_of_older_ones() {
+    let mut facts = Facts::new(RETENTION_NS);
+    facts.advance(10);
+    let mut born = pod("p", 1, "a");
+    born.created_ns = 11;
+    for news in [News::Applied(pod("old", 1, "a")), News::Applied(born.clone()), News::Deleted(born, 20)] {
+        facts.learn(news.clone());
+        facts.learn(news);
+    }
+    let position = watershed_model::tables::POD_EVENTS.column("event").unwrap();
+    let events: Vec<_> = facts.events().iter().map(|row| row.values[position].clone()).collect();
+    assert_eq!(events, texts(&["created", "deleted"]));
+}
+
 fn objects() -> impl Strategy<Value = Object> {
     let app = prop_oneof![Just("a"), Just("b")];
     (0..5_usize, 0..4_usize, 1..20_u64, app).prop_map(|(kind, which, version, app)| {
