@@ -77,6 +77,7 @@ fn misfit(table: &Table, what: &str) -> ArrowError {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::facts::{Facts, News};

@@ -162,6 +162,7 @@ macro_rules! stands_in_chains {
 stands_in_chains!(apps::StatefulSet => StatefulSet, apps::DaemonSet => DaemonSet, batch::Job => Job, batch::CronJob => CronJob);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

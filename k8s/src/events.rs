@@ -69,6 +69,7 @@ fn row(object: &Object, pod: &Pod, time_ns: i64, [container, event, reason, mess
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

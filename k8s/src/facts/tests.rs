@@ -1,5 +1,7 @@
 //! What is told of a cluster equals what follows from all that is known of it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
