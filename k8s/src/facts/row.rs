@@ -1,0 +1,233 @@
+//! Rows of the metadata tables, derived from what is held.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+use watershed_model::Table;
+use watershed_model::tables as identity;
+
+use super::{Facts, Held};
+use crate::object::{Body, Object, Owner, Pod, Service};
+
+/// Longest chain of owners that is followed.
+const OWNERS_MAX: usize = 8;
+
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Text.
+    Text(Box<str>),
+    /// Nanoseconds since the epoch.
+    Time(i64),
+    /// A boolean.
+    Flag(bool),
+    /// An address, IPv4 mapped into IPv6.
+    Address([u8; 16]),
+}
+
+/// A row of a table, with one value a column.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The table.
+    pub table: &'static Table,
+    /// Values in the order of its columns.
+    pub values: Box<[Value]>,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.table.name == other.table.name && self.values == other.values
+    }
+}
+
+impl Eq for Row {}
+
+fn text(value: impl Into<Box<str>>) -> Value {
+    Value::Text(value.into())
+}
+
+fn array(values: &[String]) -> Value {
+    text(json!(values).to_string())
+}
+
+fn owners(values: &[Owner]) -> Value {
+    let values: Vec<_> = (values.iter()).map(|o| json!({"uid": o.uid, "kind": o.kind, "name": o.name})).collect();
+    text(json!(values).to_string())
+}
+
+/// Empty for none, the value itself for one, a JSON array of several.
+fn one_or_array(values: &[String]) -> Value {
+    match values {
+        [] => text(""),
+        [one] => text(one.as_str()),
+        several => array(several),
+    }
+}
+
+impl Facts {
+    pub(super) fn rows_of(&self, uid: &str) -> Vec<Row> {
+        let Some(held) = self.held.get(uid) else { return Vec::new() };
+        let object = &held.object;
+        let first = |values: &[String]| text(values.first().map_or("", String::as_str));
+        let (table, middle) = match &object.body {
+            Body::Pod(pod) => return self.pod_rows(held, pod),
+            Body::Service(service) => {
+                (&identity::K8S_SERVICES, vec![first(&service.cluster_ips), array(&service.external_ips)])
+            }
+            Body::Node { ips, pod_cidrs } => (&identity::K8S_NODES, vec![first(ips), array(pod_cidrs)]),
+            Body::Namespace => (&identity::K8S_NAMESPACES, vec![]),
+            Body::ReplicaSet(status) => {
+                let [id, name] = self.ancestor(object, "Deployment");
+                (&identity::K8S_REPLICASETS, vec![owners(&object.owners), text(status.as_str()), text(id), text(name)])
+            }
+            Body::Deployment(status) => (&identity::K8S_DEPLOYMENTS, vec![text(status.as_str())]),
+            Body::EndpointSlice { .. } | Body::Owner(_) => return Vec::new(),
+        };
+        let mut values = vec![text(object.uid.as_str()), text(object.full_name())];
+        if !object.namespace.is_empty() {
+            values.push(text(object.namespace.as_str()));
+        }
+        values.extend(middle);
+        values.extend([Value::Time(object.created_ns), Value::Time(held.stop_ns)]);
+        let mut rows = vec![Row { table, values: values.into() }];
+        match &object.body {
+            Body::Service(service) => {
+                let all = service.cluster_ips.iter().chain(&service.external_ips);
+                rows.extend(addresses(object, "service", all, held.stop_ns));
+            }
+            Body::Node { ips, .. } => rows.extend(addresses(object, "node", ips, held.stop_ns)),
+            _ => {}
+        }
+        rows
+    }
+
+    fn pod_rows(&self, held: &Held, pod: &Pod) -> Vec<Row> {
+        let object = &held.object;
+        let status = json!({"state": pod.phase, "message": pod.message, "reason": pod.reason}).to_string();
+        let [replicaset_id, replicaset_name] = self.ancestor(object, "ReplicaSet");
+        let [deployment_id, deployment_name] = self.ancestor(object, "Deployment");
+        let top = self.topmost(object);
+        let (ids, names): (Vec<_>, Vec<_>) = self.services_of(held, pod).into_iter().map(|(n, id)| (id, n)).unzip();
+        let values = vec![
+            text(object.uid.as_str()),
+            text(object.full_name()),
+            text(object.namespace.as_str()),
+            text(pod.node.as_str()),
+            text(pod.ips.first().map_or("", String::as_str)),
+            Value::Flag(pod.host_network),
+            text(pod.phase.as_str()),
+            text(status),
+            text(json!(pod.labels).to_string()),
+            text(pod.qos.as_str()),
+            owners(&object.owners),
+            text(top.as_ref().map_or("", |owner| owner.kind.as_str())),
+            text(top.as_ref().map_or(String::new(), |owner| format!("{}/{}", object.namespace, owner.name))),
+            text(replicaset_id),
+            text(replicaset_name),
+            text(deployment_id),
+            text(deployment_name),
+            one_or_array(&ids),
+            one_or_array(&names),
+            Value::Time(object.created_ns),
+            Value::Time(held.stop_ns),
+        ];
+        let mut rows = vec![Row { table: &identity::K8S_PODS, values: values.into() }];
+        rows.extend(containers(held, pod));
+        if !pod.host_network {
+            let released_ns = if pod.ended_ns == 0 { held.stop_ns } else { pod.ended_ns };
+            rows.extend(addresses(object, "pod", &pod.ips, released_ns));
+        }
+        rows
+    }
+
+    /// uid and full name of the nearest owner of that kind, empty when there is none that is known.
+    fn ancestor(&self, object: &Object, kind: &str) -> [String; 2] {
+        (self.chain(object).into_iter().find(|owner| owner.kind == kind))
+            .map_or_else(Default::default, |owner| [owner.uid, format!("{}/{}", object.namespace, owner.name)])
+    }
+
+    fn topmost(&self, object: &Object) -> Option<Owner> {
+        self.chain(object).pop()
+    }
+
+    /// The controlling owners from the nearest upwards, as far as they are known.
+    fn chain(&self, object: &Object) -> Vec<Owner> {
+        let mut chain = Vec::new();
+        let mut next = object.owners.first();
+        while let Some(owner) = next
+            && chain.len() < OWNERS_MAX
+        {
+            chain.push(owner.clone());
+            next = self.held.get(&owner.uid).and_then(|held| held.object.owners.first());
+        }
+        chain
+    }
+
+    /// Names and uids of the pod's services, sorted by name. A deleted service counts for pods that went before it.
+    fn services_of(&self, held: &Held, pod: &Pod) -> Vec<(String, String)> {
+        let Some(uids) = self.by_namespace.get(&held.object.namespace) else { return Vec::new() };
+        let neighbours: Vec<_> = uids.iter().filter_map(|uid| self.held.get(uid)).collect();
+        let sliced = |name: &str| {
+            neighbours.iter().any(|other| match &other.object.body {
+                Body::EndpointSlice { service, pods } => {
+                    other.stop_ns == 0 && service == name && pods.contains(&held.object.uid)
+                }
+                _ => false,
+            })
+        };
+        let mut services: Vec<_> = (neighbours.iter())
+            .filter(|other| other.stop_ns == 0 || (held.stop_ns != 0 && held.stop_ns <= other.stop_ns))
+            .filter(|other| match &other.object.body {
+                Body::Service(service) => selects(service, pod) || sliced(&other.object.name),
+                _ => false,
+            })
+            .map(|other| (other.object.full_name(), other.object.uid.clone()))
+            .collect();
+        services.sort();
+        services
+    }
+}
+
+fn selects(service: &Service, pod: &Pod) -> bool {
+    !service.selector.is_empty() && service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+}
+
+fn containers<'a>(held: &'a Held, pod: &'a Pod) -> impl Iterator<Item = Row> + 'a {
+    pod.containers.iter().filter(|container| !container.id.is_empty()).map(|container| {
+        let status = json!({"state": container.state, "message": container.message, "reason": container.reason});
+        let stop_ns = if container.finished_ns == 0 { held.stop_ns } else { container.finished_ns };
+        let values = [
+            text(container.id.as_str()),
+            text(container.name.as_str()),
+            text(held.object.uid.as_str()),
+            text(container.state.as_str()),
+            text(status.to_string()),
+            Value::Time(container.started_ns),
+            Value::Time(stop_ns),
+        ];
+        Row { table: &identity::K8S_CONTAINERS, values: values.into() }
+    })
+}
+
+fn addresses<'a>(
+    object: &'a Object,
+    kind: &'static str,
+    ips: impl IntoIterator<Item = &'a String> + 'a,
+    released_ns: i64,
+) -> impl Iterator<Item = Row> + 'a {
+    ips.into_iter().filter_map(|ip| ip.parse::<IpAddr>().ok()).map(move |ip| {
+        let octets = match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        let values = [
+            Value::Address(octets),
+            text(kind),
+            text(object.uid.as_str()),
+            text(object.full_name()),
+            Value::Time(object.created_ns),
+            Value::Time(released_ns),
+        ];
+        Row { table: &identity::K8S_ADDRESSES, values: values.into() }
+    })
+}

@@ -1,0 +1,165 @@
+//! The few fields of the cluster's objects that identity needs.
+
+use std::collections::BTreeMap;
+
+/// Kinds of objects that are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // The names are Kubernetes' own.
+pub enum Kind {
+    Pod,
+    Service,
+    EndpointSlice,
+    Node,
+    Namespace,
+    ReplicaSet,
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    Job,
+    CronJob,
+}
+
+/// Who created an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// uid of the owner.
+    pub uid: String,
+    /// Kind as Kubernetes writes it.
+    pub kind: String,
+    /// Name, in the same namespace.
+    pub name: String,
+}
+
+/// One object as of one resource version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// uid; never used again after deletion.
+    pub uid: String,
+    /// Namespace, empty for cluster-wide kinds.
+    pub namespace: String,
+    /// Name without the namespace.
+    pub name: String,
+    /// `resourceVersion`; grows with every change.
+    pub version: u64,
+    /// Creation, nanoseconds since the epoch.
+    pub created_ns: i64,
+    /// Owners, the controlling one first.
+    pub owners: Vec<Owner>,
+    /// What is particular to the kind.
+    pub body: Body,
+}
+
+/// What is particular to a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A pod.
+    Pod(Box<Pod>),
+    /// A service.
+    Service(Service),
+    /// Backends of a service.
+    EndpointSlice {
+        /// Name of the service, in the slice's namespace.
+        service: String,
+        /// uids of the pods.
+        pods: Vec<String>,
+    },
+    /// A node.
+    Node {
+        /// Internal addresses.
+        ips: Vec<String>,
+        /// Ranges of its pods.
+        pod_cidrs: Vec<String>,
+    },
+    /// A namespace.
+    Namespace,
+    /// A replica set, with its status as JSON.
+    ReplicaSet(String),
+    /// A deployment, with its status as JSON.
+    Deployment(String),
+    /// A kind that only stands in owner chains.
+    Owner(Kind),
+}
+
+/// What is particular to a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pod {
+    /// Node, empty before it is scheduled.
+    pub node: String,
+    /// Addresses, the primary first.
+    pub ips: Vec<String>,
+    /// It uses its node's addresses.
+    pub host_network: bool,
+    /// Phase as Kubernetes writes it.
+    pub phase: String,
+    /// Reason of the phase.
+    pub reason: String,
+    /// Message of the phase.
+    pub message: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Quality of service class.
+    pub qos: String,
+    /// The `Ready` condition holds.
+    pub ready: bool,
+    /// When the phase became Succeeded or Failed, else 0.
+    pub ended_ns: i64,
+    /// Its containers.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Container {
+    /// Runtime's id without scheme, empty before it is created.
+    pub id: String,
+    /// Name in the pod.
+    pub name: String,
+    /// Running, Waiting, Terminated or Unknown.
+    pub state: String,
+    /// Reason of the state.
+    pub reason: String,
+    /// Message of the state.
+    pub message: String,
+    /// Start, 0 if it did not.
+    pub started_ns: i64,
+    /// End, 0 if it did not.
+    pub finished_ns: i64,
+    /// How often it was restarted.
+    pub restarts: i64,
+    /// Reason for which its last run ended, such as `OOMKilled`.
+    pub last_reason: String,
+}
+
+/// What is particular to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Service {
+    /// Labels of its pods; without any it selects none.
+    pub selector: BTreeMap<String, String>,
+    /// Addresses in the cluster; none when headless.
+    pub cluster_ips: Vec<String>,
+    /// Addresses outside of the cluster.
+    pub external_ips: Vec<String>,
+}
+
+impl Object {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match &self.body {
+            Body::Pod(_) => Kind::Pod,
+            Body::Service(_) => Kind::Service,
+            Body::EndpointSlice { .. } => Kind::EndpointSlice,
+            Body::Node { .. } => Kind::Node,
+            Body::Namespace => Kind::Namespace,
+            Body::ReplicaSet(_) => Kind::ReplicaSet,
+            Body::Deployment(_) => Kind::Deployment,
+            Body::Owner(kind) => *kind,
+        }
+    }
+
+    /// `namespace/name`, or the name alone for cluster-wide kinds.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) }
+    }
+}
