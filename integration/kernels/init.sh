@@ -20,9 +20,17 @@ for _ in $(seq 100); do grep -q 'listening on' /tmp/agent && break; sleep 0.2; d
 sed 's/^/agent: /' /tmp/agent
 sleep 2
 for number in $(seq 50); do wget -q -O /dev/null "http://127.0.0.1:8080/index.html?$number"; done
-sleep 4
-echo "exchanges: $(watershed query -o csv -s "SELECT count(*) AS n FROM http_events WHERE resp_status = 200" 2>&1 | tail -1)"
-echo "connections: $(watershed query -o csv -s "SELECT sum(closed) AS n FROM conn_stats" 2>&1 | tail -1)"
+# Nothing is fast in an emulated machine: wait for what is under way, in bounded time.
+settled() {
+    for _ in $(seq 60); do
+        value=$(watershed query -o csv -s "$1" 2>&1 | tail -1)
+        [ "$value" = "$2" ] && break
+        sleep 1
+    done
+    echo "$value"
+}
+echo "exchanges: $(settled "SELECT count(*) AS n FROM http_events WHERE resp_status = 200" 50)"
+echo "connections: $(settled "SELECT sum(closed) AS n FROM conn_stats" 50)"
 echo "losses: $(watershed query -o csv -s "SELECT count(*) AS n FROM system.losses" 2>&1 | tail -1)"
 kill "$agent"
 wait "$agent"
