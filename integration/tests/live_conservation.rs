@@ -132,7 +132,7 @@ fn short_connections_and_garbage_are_survived_as_root() -> Result<()> {
         return Ok(());
     }
     let python = machine::find("python3").unwrap();
-    let server = servers::program(&[python.clone()], "garbage.py", include_str!("../servers/garbage.py"))?;
+    let server = servers::program(std::slice::from_ref(&python), "garbage.py", include_str!("../servers/garbage.py"))?;
     let agent = Agent::on_process(server.process.pid(), &[])?;
     let port = server.port.to_string();
     processes::output(Command::new(python).arg("-c").arg(include_str!("../servers/garbage_client.py")).arg(port))?;
