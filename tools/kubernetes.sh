@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds etcd and kube-apiserver for the tests that want a real API server, once, into the cache:
+#   tools/kubernetes.sh        prints the folder that holds both
+# The versions are those of integration/kubernetes/go.mod. Takes six minutes on two cores the first time.
+set -euo pipefail
+cd "$(dirname "$0")/../integration/kubernetes"
+version=$(awk '$1 == "k8s.io/kubernetes" || ($1 == "require" && $2 == "k8s.io/kubernetes") { print $NF; exit }' go.mod)
+bin=${WATERSHED_CACHE:-$HOME/.cache/watershed}/kubernetes/$version
+mkdir -p "$bin"
+
+# build NAME PACKAGE [FLAG…]: a finished binary is moved into place, so that an interrupted build leaves none.
+build() {
+  local name=$1 package=$2
+  [ -x "$bin/$name" ] && return
+  echo "building $name $version into $bin" >&2
+  CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w ${3:-}" -o "$bin/$name.partial" "$package"
+  mv "$bin/$name.partial" "$bin/$name"
+}
+
+command -v go >/dev/null || { echo "go is missing: install Go 1.24 or later" >&2; exit 1; }
+build etcd go.etcd.io/etcd/server/v3
+build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver "-X k8s.io/component-base/version.gitVersion=$version"
+echo "$bin"
