@@ -6,6 +6,7 @@
 //! the entry of the fuzz targets. [`Connection`] runs it over [`Segment`]s. HTTP/1, the most frequent and the only one
 //! whose messages can end with silence, has a parser of its own.
 
+pub mod amqp;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]

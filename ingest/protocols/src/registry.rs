@@ -1,5 +1,6 @@
 //! All protocols that a connection is judged among. The order is of no meaning.
 
+use crate::amqp::Amqp;
 use crate::connection::{Connection, ConnectionParser};
 use crate::cql::Cql;
 use crate::dns::Dns;
@@ -46,6 +47,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Http2>(),
     of::<Tls>(),
     of::<Nats>(),
+    of::<Amqp>(),
     of::<Cql>(),
     of::<Mongodb>(),
     of::<Mysql>(),
