@@ -23,6 +23,7 @@ pub mod http2;
 pub mod inference;
 pub mod json;
 pub mod mongodb;
+pub mod mux;
 pub mod mysql;
 pub mod nats;
 pub mod pairing;

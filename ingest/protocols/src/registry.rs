@@ -7,6 +7,7 @@ use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
 use crate::mongodb::Mongodb;
+use crate::mux::Mux;
 use crate::mysql::Mysql;
 use crate::nats::Nats;
 use crate::pgsql::Pgsql;
@@ -50,6 +51,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Amqp>(),
     of::<Cql>(),
     of::<Mongodb>(),
+    of::<Mux>(),
     of::<Mysql>(),
     of::<Pgsql>(),
     of::<Redis>(),
