@@ -6,6 +6,7 @@
 //! the entry of the fuzz targets. [`Connection`] runs it over [`Segment`]s. HTTP/1, the most frequent and the only one
 //! whose messages can end with silence, has a parser of its own.
 
+pub mod amqp;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -21,6 +22,8 @@ pub mod http1;
 pub mod http2;
 pub mod inference;
 pub mod json;
+pub mod mongodb;
+pub mod mux;
 pub mod mysql;
 pub mod nats;
 pub mod pairing;

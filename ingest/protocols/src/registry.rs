@@ -1,10 +1,13 @@
 //! All protocols that a connection is judged among. The order is of no meaning.
 
+use crate::amqp::Amqp;
 use crate::connection::{Connection, ConnectionParser};
 use crate::cql::Cql;
 use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
+use crate::mongodb::Mongodb;
+use crate::mux::Mux;
 use crate::mysql::Mysql;
 use crate::nats::Nats;
 use crate::pgsql::Pgsql;
@@ -41,14 +44,17 @@ const HTTP1: Description = Description {
 /// All protocols.
 pub static PROTOCOLS: &[Entry] = &[
     Entry { description: &HTTP1, infer: infer_http1, infer_datagram: infer_http1, make: None },
+    of::<Amqp>(),
     of::<Cql>(),
     of::<Dns>(),
+    of::<Http2>(),
+    of::<Mongodb>(),
+    of::<Mux>(),
     of::<Mysql>(),
+    of::<Nats>(),
     of::<Pgsql>(),
     of::<Redis>(),
-    of::<Http2>(),
     of::<Tls>(),
-    of::<Nats>(),
 ];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {
