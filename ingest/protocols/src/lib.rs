@@ -21,6 +21,7 @@ pub mod http1;
 pub mod http2;
 pub mod inference;
 pub mod json;
+pub mod kafka;
 pub mod mysql;
 pub mod nats;
 pub mod pairing;

@@ -5,6 +5,7 @@ use crate::cql::Cql;
 use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
+use crate::kafka::Kafka;
 use crate::mysql::Mysql;
 use crate::nats::Nats;
 use crate::pgsql::Pgsql;
@@ -46,6 +47,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Tls>(),
     of::<Nats>(),
     of::<Cql>(),
+    of::<Kafka>(),
     of::<Mysql>(),
     of::<Pgsql>(),
     of::<Redis>(),
