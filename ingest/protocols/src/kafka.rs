@@ -5,6 +5,7 @@ mod exchange;
 mod frame;
 pub mod fuzz;
 mod infer;
+mod records;
 mod schema;
 mod table;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::frame::{ANSWER_HEADER_BYTES, Header, answer_body, correlation, length, unanswered};
-use super::table::{KEY, VERSION};
-use super::{infer, table};
+use super::infer;
+use super::table::{KEY, Topics, VERSION};
 use crate::exchange::{Exchange, Span};
 use crate::pairing::ById;
 use crate::protocol::{
@@ -24,6 +24,7 @@ pub struct Kafka {
     complete: bool,
     requests: ById<i32>,
     early: VecDeque<Early>,
+    topics: Topics,
     /// The next answer may be none: its beginning was guessed.
     guessed: bool,
 }
@@ -48,7 +49,13 @@ impl Protocol for Kafka {
     };
 
     fn new(setup: Setup) -> Self {
-        Kafka { complete: setup.from_start, requests: ById::new(WAITING_MAX), early: VecDeque::new(), guessed: false }
+        Kafka {
+            complete: setup.from_start,
+            requests: ById::new(WAITING_MAX),
+            early: VecDeque::new(),
+            topics: Topics::default(),
+            guessed: false,
+        }
     }
 
     fn infer(bytes: &[u8]) -> Inference {
@@ -127,7 +134,7 @@ impl Kafka {
         };
         let mut exchange = output.pool.take();
         exchange.request = frame.span;
-        let known = table::set_request(&mut exchange, &header);
+        let known = self.topics.set_request(&mut exchange, &header);
         exchange.partial = frame.cut || !known;
         if unanswered(&header) {
             exchange.response = Span { start_ns: frame.span.end_ns, end_ns: frame.span.end_ns, bytes: 0 };
@@ -164,7 +171,7 @@ impl Kafka {
     fn complete(&mut self, mut exchange: Box<Exchange>, bytes: &[u8], span: Span, cut: bool, output: &mut Output<'_>) {
         let (key, version) = (exchange.int(KEY) as i16, exchange.int(VERSION) as i16);
         exchange.response = span;
-        let known = table::set_answer(&mut exchange, answer_body(bytes, key, version));
+        let known = self.topics.set_answer(&mut exchange, answer_body(bytes, key, version));
         exchange.partial |= cut || !known;
         output.emit(exchange);
     }

@@ -103,6 +103,11 @@ pub(super) fn known(key: i16, version: i16) -> bool {
     api.is_some_and(|(_, last)| (0..=last + VERSIONS_AHEAD).contains(&version))
 }
 
+/// Whether a version is higher than any whose fields are known.
+pub(super) fn beyond(key: i16, version: i16) -> bool {
+    usize::try_from(key).ok().and_then(|key| APIS.get(key)).is_none_or(|(_, last)| version > *last)
+}
+
 /// The header of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header<'a> {
