@@ -22,6 +22,7 @@ pub mod http1;
 pub mod http2;
 pub mod inference;
 pub mod json;
+pub mod kafka;
 pub mod mongodb;
 pub mod mux;
 pub mod mysql;

@@ -6,6 +6,7 @@ use crate::cql::Cql;
 use crate::dns::Dns;
 use crate::http1;
 use crate::http2::Http2;
+use crate::kafka::Kafka;
 use crate::mongodb::Mongodb;
 use crate::mux::Mux;
 use crate::mysql::Mysql;
@@ -48,6 +49,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Cql>(),
     of::<Dns>(),
     of::<Http2>(),
+    of::<Kafka>(),
     of::<Mongodb>(),
     of::<Mux>(),
     of::<Mysql>(),
