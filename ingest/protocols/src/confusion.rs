@@ -7,7 +7,7 @@ use crate::segment::{Direction, Segment};
 
 /// The name of what a conversation is taken for from its message `first` on, if it is decided, and whether the side of
 /// requests is right.
-fn judged(conversation: &[(char, Vec<u8>)], first: usize) -> Option<(&'static str, bool)> {
+pub(crate) fn judged(conversation: &[(char, Vec<u8>)], first: usize) -> Option<(&'static str, bool)> {
     let mut scores = Scores::new(PROTOCOLS, None);
     let mut positions = [0, 0];
     for (who, bytes) in &conversation[first..] {

@@ -12,13 +12,16 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
     let Some(header) = Header::read(bytes) else { return answer(bytes) };
     let printable = header.client.iter().all(|byte| (0x20..0x7f).contains(byte));
     let exact = header.length as usize + 4 == bytes.len();
+    // The small correlation id of an answer looks like API key 0 and a version.
+    let distinct = header.key != 0;
     match header.client.len() {
         _ if !printable => answer(bytes),
-        1.. if exact => Inference::of(Side::Client, 97),
+        3.. if exact => Inference::of(Side::Client, 97),
         3.. => Inference::of(Side::Client, 90),
+        1.. if exact && distinct => Inference::of(Side::Client, 90),
         1.. => Inference::of(Side::Client, 70),
-        0 if exact => Inference::of(Side::Client, 85),
-        0 => Inference::of(Side::Client, 20),
+        0 if exact && distinct => Inference::of(Side::Client, 85),
+        0 => Inference { score: 20, side: None },
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn shapes(key: i16) -> Option<(Shape, Shape)> {
         9 => (OFFSETS, OFFSETS_FOUND),
         10 => (FIND, FOUND),
         11 => (JOIN, JOINED),
-        12 => (HEARTBEAT, HEARTBEATEN),
+        12 => (HEARTBEAT, HEARTBEAT_TAKEN),
         14 => (SYNC, SYNCED),
         18 => (VERSIONS, VERSIONS_FOUND),
         _ => return None,
@@ -220,7 +220,7 @@ const SYNCED: Shape = &[
     field("assignment_bytes", Size),
 ];
 const HEARTBEAT: Shape = &[GROUP, field("generation_id", I32), MEMBER, INSTANCE.since(3)];
-const HEARTBEATEN: Shape = &[THROTTLE.since(1), ERROR];
+const HEARTBEAT_TAKEN: Shape = &[THROTTLE.since(1), ERROR];
 const VERSIONS: Shape =
     &[field("client_software_name", Text).since(3), field("client_software_version", Text).since(3)];
 const VERSIONS_FOUND: Shape = &[
