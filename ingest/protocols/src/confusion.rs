@@ -45,3 +45,24 @@ fn recordings_are_taken_for_nothing_else_from_any_message_on() {
         assert!(right > 4 * undecided, "{name}: {right} right, {undecided} undecided");
     }
 }
+
+#[test]
+fn conversations_of_specifications_are_taken_for_nothing_else_from_any_message_on() {
+    for (name, conversation) in [
+        ("MongoDB", crate::mongodb::tests::conversation()),
+        ("AMQP", crate::amqp::tests::conversation()),
+        ("Mux", crate::mux::tests::conversation()),
+    ] {
+        let (mut right, mut undecided) = (0, 0);
+        for first in 0..conversation.len() {
+            match judged(&conversation, first) {
+                Some(found) => {
+                    assert_eq!(found, (name, true), "from message {first} on");
+                    right += 1;
+                }
+                None => undecided += 1,
+            }
+        }
+        assert!(right > 2 * undecided, "{name}: {right} right, {undecided} undecided");
+    }
+}

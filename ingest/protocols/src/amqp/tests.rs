@@ -28,7 +28,7 @@ fn content(channel: u16, flags: u16, properties: &[u8], bodies: &[&[u8]]) -> Vec
     out
 }
 
-fn conversation() -> Conversation {
+pub(crate) fn conversation() -> Conversation {
     let table = long(&[&short("product")[..], b"S", &long(b"R"), &short("nack"), b"t\x01"].concat());
     let none = long(b"");
     let tag = 7_u64.to_be_bytes();

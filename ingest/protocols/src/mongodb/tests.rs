@@ -65,7 +65,7 @@ fn packed(plain: &[u8], compressor: u8) -> Vec<u8> {
     message(id(4), id(8), 2012, &inner)
 }
 
-fn conversation() -> Conversation {
+pub(crate) fn conversation() -> Conversation {
     let hello = [int("hello", 1), text("$db", "admin")];
     let find = [text("find", "users"), element(3, "filter", &document(&[int("age", 7)])), text("$db", "shop")];
     let batch = element(4, "firstBatch", &document(&[element(3, "0", &document(&[int("_id", 1)]))]));
