@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used)]
 use super::Mongodb;
 use crate::conformance::{Conversation, check, events, fuzz_mutations, run};
 use crate::protocol::{Protocol, Setup, Side};
