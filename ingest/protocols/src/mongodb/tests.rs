@@ -136,6 +136,21 @@ fn a_long_reply_is_shown_as_far_as_it_is_kept() {
 }
 
 #[test]
+fn sections_come_in_any_order_and_a_write_that_failed_is_an_error() {
+    let documents = sequence("documents", &[document(&[int("_id", 1)])]);
+    let insert = [&[0; 4][..], &documents, &[0], &document(&[text("insert", "t")])].concat();
+    let failure = document(&[element(3, "0", &document(&[int("code", 11000)]))]);
+    let conversation = vec![
+        ('C', message(1, 0, 2013, &insert)),
+        ('S', msg(9, 1, 0, &[int("n", 0), element(4, "writeErrors", &failure), ok(1.0)])),
+    ];
+    let rows = run::<Mongodb>(&events(&conversation), Setup::default(), COLUMNS);
+    let begin =
+        r#"insert|{"insert":"t","documents":[{"_id":1}]}|error|{"n":0,"writeErrors":[{"code":11000}],"ok":1.0}|"#;
+    assert!(rows[0].0.starts_with(begin) && rows[0].0.ends_with("failed=true"), "{rows:?}");
+}
+
+#[test]
 fn mutated_messages_do_no_harm() {
     fuzz_mutations::<Mongodb>(&conversation(), 100_000);
 }
