@@ -8,6 +8,6 @@ mod infer;
 mod method;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use exchange::Amqp;

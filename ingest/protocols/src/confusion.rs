@@ -69,3 +69,24 @@ fn random_bytes_are_hardly_ever_taken_for_a_protocol() {
     }
     assert!(wrong.values().sum::<u32>() <= 20, "{wrong:?} of 20,000");
 }
+
+#[test]
+fn conversations_of_specifications_are_taken_for_nothing_else_from_any_message_on() {
+    for (name, conversation) in [
+        ("MongoDB", crate::mongodb::tests::conversation()),
+        ("AMQP", crate::amqp::tests::conversation()),
+        ("Mux", crate::mux::tests::conversation()),
+    ] {
+        let (mut right, mut undecided) = (0, 0);
+        for first in 0..conversation.len() {
+            match judged(&conversation, first) {
+                Some(found) => {
+                    assert_eq!(found, (name, true), "from message {first} on");
+                    right += 1;
+                }
+                None => undecided += 1,
+            }
+        }
+        assert!(right > 2 * undecided, "{name}: {right} right, {undecided} undecided");
+    }
+}

@@ -8,6 +8,6 @@ pub mod fuzz;
 mod infer;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use exchange::Mongodb;

@@ -159,7 +159,10 @@ const PROPERTIES: [(&str, Kind); 14] = [
 pub(super) fn properties(out: &mut Vec<u8>, reader: &mut Reader<'_>) {
     let flags = reader.u16().unwrap_or(0);
     let mut object = Object::new(out);
-    for (_, (name, kind)) in PROPERTIES.iter().enumerate().filter(|(index, _)| flags >> (15 - index) & 1 != 0) {
+    for (bit, (name, kind)) in (2..=15).rev().zip(&PROPERTIES) {
+        if flags >> bit & 1 == 0 {
+            continue;
+        }
         if write(&mut object, &[(*kind, *name)], reader).is_none() {
             break;
         }

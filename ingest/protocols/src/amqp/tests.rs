@@ -1,5 +1,5 @@
 use super::Amqp;
-use crate::conformance::{Conversation, check, fuzz_mutations};
+use crate::conformance::{Conversation, check, events, fuzz_mutations, run};
 use crate::protocol::{Protocol, Setup, Side};
 
 const COLUMNS: usize = 8;
@@ -28,7 +28,7 @@ fn content(channel: u16, flags: u16, properties: &[u8], bodies: &[&[u8]]) -> Vec
     out
 }
 
-fn conversation() -> Conversation {
+pub(crate) fn conversation() -> Conversation {
     let table = long(&[&short("product")[..], b"S", &long(b"R"), &short("nack"), b"t\x01"].concat());
     let none = long(b"");
     let tag = 7_u64.to_be_bytes();
@@ -93,6 +93,17 @@ fn methods_are_rows_with_answers_and_content() {
         assert!(row.starts_with(begin), "{row}\nis not\n{begin}");
         assert_eq!(row.ends_with("failed=true"), begin.contains("404"));
     }
+}
+
+#[test]
+fn a_long_body_is_counted_and_its_head_shown() {
+    let part = vec![b'x'; 100_000];
+    let published =
+        [method(1, 60, 40, &[&[0, 0], &short(""), &short("q"), &[0]]), content(1, 0, b"", &[&part, &part, &part])];
+    let bytes = published.concat();
+    let rows = run::<Amqp>(&events(&vec![('C', bytes.clone())]), Setup::default(), COLUMNS);
+    let shown = format!(r#""body_size":300000,"body":"{}"}}|-|{}>0 failed=false"#, "x".repeat(1024), bytes.len());
+    assert!(rows.len() == 1 && rows[0].0.ends_with(&shown) && !rows[0].1);
 }
 
 #[test]

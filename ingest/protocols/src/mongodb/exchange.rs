@@ -53,8 +53,8 @@ impl Protocol for Mongodb {
             return Measure::More;
         }
         let fits = |header: &Header| match side {
-            Side::Client => header.from_client(),
-            Side::Server => header.from_server(),
+            Side::Client => header.client_sends(),
+            Side::Server => header.server_sends(),
         };
         let Some(header) = Header::read(bytes).filter(fits) else { return Measure::Invalid };
         let keep = if header.opcode == COMPRESSED { COMPRESSED_BYTES } else { self.keep };

@@ -44,12 +44,12 @@ impl Header {
     }
 
     /// Whether a server may send it.
-    pub(super) fn from_server(self) -> bool {
+    pub(super) fn server_sends(self) -> bool {
         matches!(self.opcode, REPLY | COMPRESSED | MSG)
     }
 
     /// Whether a client may send it.
-    pub(super) fn from_client(self) -> bool {
+    pub(super) fn client_sends(self) -> bool {
         self.opcode != REPLY
     }
 }

@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used)]
 use super::Mongodb;
 use crate::conformance::{Conversation, check, events, fuzz_mutations, run};
 use crate::protocol::{Protocol, Setup, Side};
@@ -65,7 +66,7 @@ fn packed(plain: &[u8], compressor: u8) -> Vec<u8> {
     message(id(4), id(8), 2012, &inner)
 }
 
-fn conversation() -> Conversation {
+pub(crate) fn conversation() -> Conversation {
     let hello = [int("hello", 1), text("$db", "admin")];
     let find = [text("find", "users"), element(3, "filter", &document(&[int("age", 7)])), text("$db", "shop")];
     let batch = element(4, "firstBatch", &document(&[element(3, "0", &document(&[int("_id", 1)]))]));
@@ -132,6 +133,21 @@ fn a_long_reply_is_shown_as_far_as_it_is_kept() {
     ];
     let rows = run::<Mongodb>(&events(&conversation), Setup::default(), COLUMNS);
     assert!(rows[0].0.contains("|ok|{\"cursor\":{\"n\":0,\"n\":1,") && rows[0].0.len() < 10_000);
+}
+
+#[test]
+fn sections_come_in_any_order_and_a_write_that_failed_is_an_error() {
+    let documents = sequence("documents", &[document(&[int("_id", 1)])]);
+    let insert = [&[0; 4][..], &documents, &[0], &document(&[text("insert", "t")])].concat();
+    let failure = document(&[element(3, "0", &document(&[int("code", 11000)]))]);
+    let conversation = vec![
+        ('C', message(1, 0, 2013, &insert)),
+        ('S', msg(9, 1, 0, &[int("n", 0), element(4, "writeErrors", &failure), ok(1.0)])),
+    ];
+    let rows = run::<Mongodb>(&events(&conversation), Setup::default(), COLUMNS);
+    let begin =
+        r#"insert|{"insert":"t","documents":[{"_id":1}]}|error|{"n":0,"writeErrors":[{"code":11000}],"ok":1.0}|"#;
+    assert!(rows[0].0.starts_with(begin) && rows[0].0.ends_with("failed=true"), "{rows:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn dispatch(tag: u32, body: &str) -> Vec<u8> {
     message(2, tag, &[&[0, 1][..], &context, &text("/s/users"), &[0, 0], body.as_bytes()].concat())
 }
 
-fn conversation() -> Conversation {
+pub(crate) fn conversation() -> Conversation {
     let init = [&[0, 1, 0, 0, 0, 10][..], b"mux-framer", &[0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]].concat();
     let long = dispatch(2, "a request in two fragments")[8..].to_vec();
     let (first, last) = long.split_at(50);
