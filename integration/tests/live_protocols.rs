@@ -35,10 +35,10 @@ fn redis_commands_are_seen_each_as_root() -> Result<()> {
     assert_eq!(agent.number(&of("GET"))?, 50);
     assert_eq!(agent.number(&format!("{} AND resp = 'value' AND latency > 0", of("GET")))?, 50);
     assert_eq!(agent.number(&format!("{} AND failed", of("LPUSH")))?, 1);
-    let map = "SELECT sum(requests) FROM service_map WHERE protocol = 'redis' AND responder LIKE 'redis-server@%'";
-    assert!(agent.settled(map)? >= 151);
-    let endpoint = "SELECT requests FROM endpoint_latency WHERE protocol = 'redis' AND endpoint = 'SET'";
-    assert_eq!(agent.number(endpoint)?, 100);
+    let map = processes::output(&mut agent.command(&["query", "ws/protocol_map", "-o", "jsonl"]))?;
+    assert!(map.contains(r#""responder":"redis-server@"#) && map.contains(r#""protocol":"redis""#), "{map}");
+    let endpoints = processes::output(&mut agent.command(&["query", "ws/protocol_endpoints", "-o", "jsonl"]))?;
+    assert!(endpoints.contains(r#""endpoint":"SET","requests":100"#), "{endpoints}");
     let losses = agent.query("SELECT * FROM system.losses")?;
     assert!(losses.is_empty(), "{losses:?}");
     assert_eq!(agent.stop(), Some(0));

@@ -1,5 +1,6 @@
 //! The live kernel as a source: rings drained on a timer, counters and scope looked after once a second.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Above so many data events a millisecond only heads are copied, at once; below, whole messages a second later.
 const BUSY_EVENTS_PER_MS: u64 = 20;
 const BUSY_CAPTURE_BYTES: u32 = 320;
+/// Without events a tick ends only after so many: each costs every operator of every view a look.
+const QUIET_TICKS: u64 = 5;
 /// How often the names of busy processes are read again.
 const NAMES: Duration = Duration::from_secs(2);
 /// UDP sockets have no end that is seen: one that rests for so long is closed.
@@ -112,6 +115,8 @@ pub(crate) struct Kernel {
     drain_ms: u64,
     last_second: Instant,
     last_tick: u64,
+    /// There were events since the last tick.
+    stirred: bool,
     offset_ns: i64,
     begun: bool,
 }
@@ -138,6 +143,7 @@ impl Kernel {
             drain_ms: DRAIN_IDLE_MS,
             last_second: now,
             last_tick: 0,
+            stirred: false,
             offset_ns: 0,
             begun: false,
         })
@@ -347,6 +353,11 @@ impl Source for Kernel {
             self.begin(each);
         }
         clock::sleep_to_multiple(Duration::from_millis(self.drain_ms));
+        let stirred = Cell::new(false);
+        let each: &mut dyn FnMut(&Event<'_>) = &mut |event| {
+            stirred.set(true);
+            each(event);
+        };
         self.drain(each)?;
         self.look_for_libraries(each);
         if self.last_second.elapsed() >= SECOND {
@@ -354,8 +365,9 @@ impl Source for Kernel {
             self.every_second(each);
         }
         let tick = clock::now_ms() / TICK_MS;
-        if tick > self.last_tick {
-            self.last_tick = tick;
+        self.stirred |= stirred.get();
+        if tick > self.last_tick && (self.stirred || tick >= self.last_tick + QUIET_TICKS) {
+            (self.last_tick, self.stirred) = (tick, false);
             each(&Event::Tick { time: tick * TICK_MS });
         }
         Ok(State::Running)

@@ -1,0 +1,287 @@
+-- What each endpoint of a responder answers, how often and how fast, over the last 5 minutes.
+-- An endpoint is the method and path with ids as `{}`, the statement with values as `?`, the command, the gRPC method or
+-- the name asked for. An exchange seen from both sides is counted once, by the row of the server.
+SELECT
+  responder,
+  protocol,
+  endpoint,
+  requests,
+  errors,
+  CAST(errors AS DOUBLE) / CAST(requests AS DOUBLE) AS error_rate,
+  histogram_quantile(latencies, 0.5) AS latency_p50,
+  histogram_quantile(latencies, 0.9) AS latency_p90,
+  histogram_quantile(latencies, 0.99) AS latency_p99,
+  latency_max
+FROM (
+  SELECT
+    responder,
+    protocol,
+    endpoint,
+    sum(requests) AS requests,
+    sum(errors) AS errors,
+    merge_histogram(latencies) AS latencies,
+    max(latency_max) AS latency_max
+  FROM (
+    SELECT
+        CASE
+          WHEN upid_to_service_name(responder_upid) <> '' THEN first_name(upid_to_service_name(responder_upid))
+          WHEN upid_to_pod_name(responder_upid) <> '' THEN upid_to_pod_name(responder_upid)
+          WHEN upid_to_process_name(responder_upid) <> '' THEN upid_to_process_name(responder_upid) || '@' || upid_to_hostname(responder_upid)
+          WHEN ip_to_service_name(responder_addr) <> '' THEN ip_to_service_name(responder_addr)
+          WHEN pod_id_to_service_name(ip_to_pod_id(responder_addr)) <> '' THEN first_name(pod_id_to_service_name(ip_to_pod_id(responder_addr)))
+          WHEN ip_to_pod_name(responder_addr) <> '' THEN ip_to_pod_name(responder_addr)
+          WHEN responder_addr <> '-' THEN responder_addr
+          ELSE 'unknown'
+        END AS responder,
+      protocol,
+      endpoint,
+      requests,
+      errors,
+      latencies,
+      latency_max
+    FROM (
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              CASE WHEN major_version = 2 AND content_type = 2 THEN 'grpc' WHEN major_version = 2 THEN 'http2' ELSE 'http' END AS protocol,
+              CASE WHEN content_type = 2 THEN req_path ELSE req_method || ' ' || http_endpoint(req_path) END AS endpoint,
+              resp_status >= 400 AS failure,
+              latency
+            FROM http_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'mysql' AS protocol,
+              sql_endpoint(req_body) AS endpoint,
+              failed AS failure,
+              latency
+            FROM mysql_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'postgresql' AS protocol,
+              sql_endpoint(req) AS endpoint,
+              failed AS failure,
+              latency
+            FROM pgsql_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'cql' AS protocol,
+              sql_endpoint(req_body) AS endpoint,
+              failed AS failure,
+              latency
+            FROM cql_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'redis' AS protocol,
+              req_cmd AS endpoint,
+              failed AS failure,
+              latency
+            FROM redis_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'dns' AS protocol,
+              pluck(pluck_array(pluck(req_body, 'queries'), 0), 'name') AS endpoint,
+              failed AS failure,
+              latency
+            FROM dns_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'kafka' AS protocol,
+              kafka_api_key_name(req_cmd) AS endpoint,
+              failed AS failure,
+              latency
+            FROM kafka_events.beta
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'mongodb' AS protocol,
+              req_cmd AS endpoint,
+              failed AS failure,
+              latency
+            FROM mongodb_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'amqp' AS protocol,
+              amqp_method_name(req_class_id, req_method_id) AS endpoint,
+              failed AS failure,
+              latency
+            FROM amqp_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'nats' AS protocol,
+              cmd AS endpoint,
+              failed AS failure,
+              latency
+            FROM nats_events.beta
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+          UNION ALL
+          SELECT
+            responder_upid,
+            responder_addr,
+            protocol,
+            endpoint,
+            count(*) AS requests,
+            sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
+            histogram(latency) AS latencies,
+            max(latency) AS latency_max
+          FROM (
+            SELECT
+              CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
+              CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+              'mux' AS protocol,
+              mux_frame_type_name(req_type) AS endpoint,
+              failed AS failure,
+              latency
+            FROM mux_events
+            WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
+          ) AS seen
+          GROUP BY responder_upid, responder_addr, protocol, endpoint
+    ) AS exchanges
+  ) AS named
+  GROUP BY responder, protocol, endpoint
+) AS endpoints
