@@ -9,7 +9,8 @@ use watershed_model::{TickTime, tables};
 
 use crate::{Catalog, Snapshot, compile, execute};
 
-struct Losses;
+/// Three rows of `system.losses`, and nothing else.
+pub(crate) struct Losses;
 
 impl Snapshot for Losses {
     fn time(&self) -> TickTime {

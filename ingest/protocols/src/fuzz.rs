@@ -14,7 +14,16 @@ pub fn run<P: Protocol>(input: &[u8]) -> u64 {
     let setup = Setup { datagrams, body_bytes: 256, from_start: first & 1 == 0 };
     let mut parser = Connection::<P>::new(setup, Direction::Sent);
     let mut pool = Pool::default();
-    let (mut positions, mut rest, mut time_ns, mut found) = ([0_u64; 2], rest, 0_i64, 0_u64);
+    let mut found = 0_u64;
+    let time_ns = segments(rest, |segment| parser.segment(segment, &mut pool, &mut |_| found += 1));
+    parser.expire(time_ns + 60_000_000_000, &mut pool, &mut |_| found += 1);
+    parser.finish(&mut pool, &mut |_| found += 1);
+    found
+}
+
+/// Reads input as segments; the time of the last one.
+pub(crate) fn segments(input: &[u8], mut each: impl FnMut(&Segment<'_>)) -> i64 {
+    let (mut positions, mut rest, mut time_ns) = ([0_u64; 2], input, 0_i64);
     while let [control, size, tail @ ..] = rest {
         let captured = &tail[..usize::from(*size).min(tail.len())];
         rest = &tail[captured.len()..];
@@ -26,11 +35,8 @@ pub fn run<P: Protocol>(input: &[u8]) -> u64 {
         let length = captured.len() as u32 + elided;
         let at = position.saturating_add(lost).saturating_sub(rewound);
         time_ns += i64::from(*size);
-        let segment = Segment { position: at, length, captured, direction, time_ns };
-        parser.segment(&segment, &mut pool, &mut |_| found += 1);
+        each(&Segment { position: at, length, captured, direction, time_ns });
         *position = at + u64::from(length);
     }
-    parser.expire(time_ns + 60_000_000_000, &mut pool, &mut |_| found += 1);
-    parser.finish(&mut pool, &mut |_| found += 1);
-    found
+    time_ns
 }

@@ -4,36 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use crate::tests::Losses;
+use crate::{Catalog, Inputs, Script, compile, compile_with, execute, lower};
 use arrow::util::pretty::pretty_format_batches;
-use watershed_model::{TickTime, tables};
-
-use crate::{Catalog, Inputs, Script, Snapshot, compile, compile_with, execute, lower};
-
-struct Losses;
-
-impl Snapshot for Losses {
-    fn time(&self) -> TickTime {
-        TickTime(100_000)
-    }
-
-    fn batches(&self, table: &str) -> Vec<RecordBatch> {
-        if table != "system.losses" {
-            return Vec::new();
-        }
-        let text = |values: [&str; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
-        let time = TimestampNanosecondArray::from(vec![10_000_000_000, 95_000_000_000, 99_000_000_000]);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(time.with_timezone("+00:00")),
-            text(["n", "n", "n"]),
-            text(["kernel", "kernel", "ingest"]),
-            text(["ring_full", "ring_full", "gap"]),
-            Arc::new(Int64Array::from(vec![1, 2, 4])),
-            Arc::new(Int64Array::from(vec![10, 20, 40])),
-        ];
-        vec![RecordBatch::try_new(tables::SYSTEM_LOSSES.storage_schema(), columns).unwrap()]
-    }
-}
 
 fn rows(catalog: &Catalog, script: &Script) -> String {
     let batches = futures::executor::block_on(execute(catalog, &script.tables[0], Arc::new(Losses))).unwrap();
