@@ -1,5 +1,6 @@
 //! Kernel side of Watershed: loads the BPF programs, drains what they report. The only crate with `unsafe`.
 
+mod batches;
 mod probe;
 mod requirements;
 mod ring;

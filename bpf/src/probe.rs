@@ -8,6 +8,7 @@ use std::time::Duration;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject};
 
+use crate::batches;
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
 use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
@@ -408,14 +409,15 @@ impl Probe {
 
     /// All live connections, and closed ones whose close could not be delivered. An idle UDP socket counts as closed;
     /// should it speak again after `forget`, it opens again.
-    pub fn for_each_connection(&self, each: &mut dyn FnMut(&Connection, &Totals)) {
-        let Ok(batches) = self.connections.lookup_batch(1024, MapFlags::ANY, MapFlags::ANY) else { return };
+    pub fn for_each_connection(&self, each: &mut dyn FnMut(&Connection, &Totals)) -> Result<(), Error> {
         let idle_since = monotonic().saturating_sub(self.datagram_idle).as_nanos();
-        for raw in batches.filter_map(|(_, value)| RawConnection::from_bytes(&value)) {
+        batches::for_each_value(&self.connections, &mut |value| {
+            let Some(raw) = RawConnection::from_bytes(value) else { return };
             let (connection, mut totals) = (raw.connection(), raw.totals());
             totals.closed |= connection.transport == Transport::Udp && u128::from(totals.last_ns) <= idle_since;
             each(&connection, &totals);
-        }
+        })?;
+        Ok(())
     }
 
     /// Deletes a connection whose totals were read.

@@ -120,7 +120,7 @@ fn root_closes_that_found_the_ring_full_stay_in_the_map() {
             }
         })
         .unwrap();
-    probe.for_each_connection(&mut add);
+    probe.for_each_connection(&mut add).unwrap();
     assert_eq!((closed, bytes), (4000, 2000 * 16));
     assert!(probe.losses().iter().any(|loss| loss.reason == "lifecycle_ring_full" && loss.count > 0));
 }
@@ -135,10 +135,12 @@ fn root_small_ring_loses_exactly_what_it_counts() {
     probe.drain_data(&mut |event| delivered += u64::from(event.length)).unwrap();
     let lost: u64 = probe.losses().iter().filter(|loss| !loss.content_only).map(|loss| loss.bytes).sum();
     let (mut passed, mut lost_by_connection) = (0, 0);
-    probe.for_each_connection(&mut |_, totals| {
-        passed += totals.sent_bytes + totals.received_bytes;
-        lost_by_connection += totals.lost_sent + totals.lost_received;
-    });
+    probe
+        .for_each_connection(&mut |_, totals| {
+            passed += totals.sent_bytes + totals.received_bytes;
+            lost_by_connection += totals.lost_sent + totals.lost_received;
+        })
+        .unwrap();
     assert!(lost > 0);
     assert_eq!(passed, 2000 * 700 * 4);
     assert_eq!(delivered + lost, passed);

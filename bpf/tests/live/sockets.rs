@@ -16,7 +16,7 @@ fn totals(probe: &mut Probe) -> Vec<(Connection, Totals)> {
         }
     };
     probe.drain_lifecycle(closes).unwrap();
-    probe.for_each_connection(&mut |connection, totals| found.push((*connection, *totals)));
+    probe.for_each_connection(&mut |connection, totals| found.push((*connection, *totals))).unwrap();
     found
 }
 
@@ -202,7 +202,9 @@ fn root_idle_datagram_sockets_end_and_open_again() {
     driver.go();
     driver.expect("half");
     let mut ended = Vec::new();
-    probe.for_each_connection(&mut |connection, totals| ended.extend(totals.closed.then_some(connection.cookie)));
+    probe
+        .for_each_connection(&mut |connection, totals| ended.extend(totals.closed.then_some(connection.cookie)))
+        .unwrap();
     assert_eq!(ended.len(), 1);
     probe.forget(ended[0]);
     driver.go();

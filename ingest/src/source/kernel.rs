@@ -266,7 +266,10 @@ impl Kernel {
         self.emit_clock(each);
         self.probe.refresh_scope();
         let mut found = Vec::new();
-        self.probe.for_each_connection(&mut |connection, totals| found.push((*connection, *totals)));
+        if let Err(error) = self.probe.for_each_connection(&mut |connection, totals| found.push((*connection, *totals)))
+        {
+            tracing::warn!("{error}; connections not read now are read in a second");
+        }
         let now_ns = clock::read().monotonic_ns;
         for (connection, totals) in found {
             self.count(&connection, &totals, now_ns, each);
