@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod engine;
 mod failure;
+mod feed;
 mod format;
 mod rows;
 mod run;

@@ -15,6 +15,7 @@ use crate::api::{self, Server};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
+use crate::feed::{Waiting, feed};
 use crate::signals;
 
 /// Copied of a message while there is little traffic: the most that the probes can, since servers like Go's put chunk
@@ -44,7 +45,8 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
     let engine = Arc::new(Engine::new(dataflow, settings.state(), stopping.clone()));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
-    let ingest = start_ingest(settings, &node, input)?;
+    let (_feed, beside) = feed();
+    let ingest = start_ingest(settings, &node, input, beside)?;
 
     let (source, scopes) = (settings.source().to_owned(), settings.scopes().to_vec());
     let ready = format!("watershed: listening on {address} (source {source}, scope {})", scopes.join(", "));
@@ -97,17 +99,19 @@ fn start_dataflow(settings: &Settings, node: &str) -> Outcome<(Dataflow, Input, 
     Dataflow::start(config).map_err(|error| Failure::failed(format!("starting the dataflow: {error}")))
 }
 
-fn start_ingest(settings: &Settings, node: &str, input: Input) -> Outcome<Ingest> {
+fn start_ingest(settings: &Settings, node: &str, input: Input, mut beside: Waiting) -> Outcome<Ingest> {
     let (spec, output) = match settings.source().split_once(':') {
         Some((_, path)) => {
             let pace = if settings.pace_is_fast() { Pace::AsFast } else { Pace::Recorded };
-            let output: Box<dyn FnMut(Tick) + Send> = Box::new(move |tick| {
+            let output: Box<dyn FnMut(Tick) + Send> = Box::new(move |mut tick| {
+                beside.join(&mut tick);
                 input.push_wait(tick);
             });
             (SourceSpec::Recording { path: PathBuf::from(path), pace }, output)
         }
         None => {
-            let output: Box<dyn FnMut(Tick) + Send> = Box::new(move |tick| {
+            let output: Box<dyn FnMut(Tick) + Send> = Box::new(move |mut tick| {
+                beside.join(&mut tick);
                 input.push(tick);
             });
             (SourceSpec::Kernel(kernel(settings)), output)
