@@ -39,7 +39,8 @@ pub(crate) struct Leaves {
 
 /// What a leaf is fed with.
 pub(crate) enum Feeds {
-    Events(&'static str),
+    /// Each table once.
+    Events(Vec<&'static str>),
     State(&'static str),
     Constant(arrow::array::RecordBatch),
 }
@@ -168,7 +169,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let mut scan_rows = RowScan::new(reader, Codec::of(schema).expect(CHECKED), scan.window);
         let name = self.label("events");
         let (leaf, rows) = leaf(self.scope, &name, move |tick, item, emit| scan_rows.step(tick, item, emit));
-        self.leaves.leaves.push((Feeds::Events(scan.table), leaf));
+        self.leaves.leaves.push((Feeds::Events(vec![scan.table]), leaf));
         rows
     }
 
@@ -277,21 +278,34 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let aggregates = Rc::new(Aggregates::new(reduce, &input.schema).expect(CHECKED));
         let keys = codec_of(&reduce.keys, &input.schema).expect(CHECKED);
         let label = self.label("reduce");
-        let partials = match peel(input) {
-            Some((scan, steps)) => {
-                let reader = self.reader(scan, steps, aggregates.expressions());
-                let mut scan_reduce = ReduceScan::new(reader, keys, Rc::clone(&aggregates), scan.window);
-                let name = self.label("events");
-                let (leaf, partials) =
-                    leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
-                self.leaves.leaves.push((Feeds::Events(scan.table), leaf));
-                partials
-            }
+        let scans = peel(input).filter(|scans| scans.iter().all(|(scan, _)| scan.window == scans[0].0.window));
+        let fused = scans.is_some();
+        let partials = match scans {
+            Some(scans) => self.scanned(scans, keys, &aggregates),
             None => self.partials(input, keys, &aggregates),
         };
         let partials = if reduce.keys.is_empty() { partials.concat(self.seed(&aggregates)) } else { partials };
-        let fused = peel(input).is_some();
         self.finish(partials, aggregates, &label, fused)
+    }
+
+    /// The sums and candidates of event tables, made where they are scanned.
+    fn scanned(
+        &mut self,
+        scans: Vec<Scanned<'_>>,
+        keys: Codec,
+        aggregates: &Rc<Aggregates>,
+    ) -> VecCollection<'scope, u64, Partial, i64> {
+        let window = scans.first().and_then(|(scan, _)| scan.window);
+        let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        let reader = |(scan, steps): Scanned<'_>| (scan.table, self.reader(scan, steps, aggregates.expressions()));
+        let readers = scans.into_iter().map(reader).collect();
+        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window);
+        let name = self.label("events");
+        let (leaf, partials) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
+        self.leaves.leaves.push((Feeds::Events(tables), leaf));
+        partials
     }
 
     /// The sums and candidates of rows that are not fresh from a scan.
@@ -493,14 +507,23 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     }
 }
 
-/// The event scan under a chain of maps, with all maps in order.
-fn peel(node: &Node) -> Option<(&EventScan, Vec<(Map, SchemaRef)>)> {
+/// An event scan and the maps above it, in order.
+type Scanned<'p> = (&'p EventScan, Vec<(Map, SchemaRef)>);
+
+/// The event scans under a tree of unions and maps; at least one.
+fn peel(node: &Node) -> Option<Vec<Scanned<'_>>> {
     match &node.operator {
-        Operator::Events(scan) => Some((scan, vec![(scan.map.clone(), Arc::clone(&node.schema))])),
+        Operator::Events(scan) => Some(vec![(scan, vec![(scan.map.clone(), Arc::clone(&node.schema))])]),
         Operator::Map { input, map } => {
-            let (scan, mut steps) = peel(input)?;
-            steps.push((map.clone(), Arc::clone(&node.schema)));
-            Some((scan, steps))
+            let mut scans = peel(input)?;
+            for (_, steps) in &mut scans {
+                steps.push((map.clone(), Arc::clone(&node.schema)));
+            }
+            Some(scans)
+        }
+        Operator::Union(inputs) if !inputs.is_empty() => {
+            let scans = inputs.iter().map(peel).collect::<Option<Vec<_>>>()?;
+            Some(scans.into_iter().flatten().collect())
         }
         _ => None,
     }

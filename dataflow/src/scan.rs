@@ -102,9 +102,9 @@ impl RowScan {
 /// Sums and candidates by key.
 type Pane = HashMap<Row, (Accumulator, Row), foldhash::fast::RandomState>;
 
-/// A scan that hands on one change a key and tick.
+/// Scans of event tables with one window, summed up together: one change a key and tick is handed on.
 pub(crate) struct ReduceScan {
-    reader: EventReader,
+    readers: Vec<(&'static str, EventReader)>,
     keys: Codec,
     aggregates: Rc<Aggregates>,
     merger: Merger,
@@ -113,9 +113,15 @@ pub(crate) struct ReduceScan {
 }
 
 impl ReduceScan {
-    pub(crate) fn new(reader: EventReader, keys: Codec, aggregates: Rc<Aggregates>, window: Option<Window>) -> Self {
+    /// `readers` by the table that each reads; all make the same columns.
+    pub(crate) fn new(
+        readers: Vec<(&'static str, EventReader)>,
+        keys: Codec,
+        aggregates: Rc<Aggregates>,
+        window: Option<Window>,
+    ) -> Self {
         let merger = aggregates.merger();
-        ReduceScan { reader, keys, aggregates, merger, panes: Panes::new(window), now: None }
+        ReduceScan { readers, keys, aggregates, merger, panes: Panes::new(window), now: None }
     }
 
     pub(crate) fn step(&mut self, tick: u64, item: Option<Item>, emit: &mut dyn FnMut(Partial, i64)) {
@@ -137,13 +143,15 @@ impl ReduceScan {
             });
         }
         let Some(Item::Events(stored)) = item else { return };
-        let ReduceScan { reader, keys, aggregates, merger, panes, .. } = self;
-        reader.read(&stored, |columns, times| {
-            let mut panes = PaneReduce { keys, aggregates, merger, panes, now_ns };
-            if panes.add(columns, &times, emit).is_err() {
-                reader.losses.add(&reader.owner, "malformed_batch", times.len() as i64, 0);
-            }
-        });
+        let ReduceScan { readers, keys, aggregates, merger, panes, .. } = self;
+        for (_, reader) in readers.iter().filter(|(table, _)| *table == stored.table()) {
+            reader.read(&stored, |columns, times| {
+                let mut panes = PaneReduce { keys, aggregates, merger, panes, now_ns };
+                if panes.add(columns, &times, emit).is_err() {
+                    reader.losses.add(&reader.owner, "malformed_batch", times.len() as i64, 0);
+                }
+            });
+        }
     }
 }
 

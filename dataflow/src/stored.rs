@@ -21,6 +21,11 @@ impl StoredBatch {
         StoredBatch { table, rendered: RefCell::new(vec![None; table.columns.len()]), batch }
     }
 
+    /// Name of the table.
+    pub(crate) fn table(&self) -> &'static str {
+        self.table.name
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.batch.num_rows()
     }

@@ -116,7 +116,7 @@ fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mu
         let Some(batch) = share(worker, batch, handed) else { continue };
         let stored = Rc::new(StoredBatch::new(table, batch));
         for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
-            if matches!(feeds, Feeds::Events(wanted) if wanted == name) {
+            if matches!(feeds, Feeds::Events(wanted) if wanted.contains(name)) {
                 leaf.push(tick.time.0, Item::Events(Rc::clone(&stored)));
             }
         }
@@ -149,9 +149,10 @@ fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewP
     let time = state.time().0;
     for (feeds, leaf) in &leaves {
         match feeds {
-            Feeds::Events(table) => {
+            Feeds::Events(tables) => {
                 let mut handed = 0;
-                for batch in state.batches(table) {
+                let batches = tables.iter().flat_map(|table| state.batches(table).into_iter().map(move |b| (table, b)));
+                for (table, batch) in batches {
                     let (Some(table), Some(batch)) = (by_name(table), share(worker, &batch, &mut handed)) else {
                         continue;
                     };

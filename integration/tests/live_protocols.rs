@@ -35,9 +35,9 @@ fn redis_commands_are_seen_each_as_root() -> Result<()> {
     assert_eq!(agent.number(&of("GET"))?, 50);
     assert_eq!(agent.number(&format!("{} AND resp = 'value' AND latency > 0", of("GET")))?, 50);
     assert_eq!(agent.number(&format!("{} AND failed", of("LPUSH")))?, 1);
-    let map = processes::output(&mut agent.command(&["query", "ws/protocol_map", "-o", "jsonl"]))?;
+    let map = processes::output(&mut agent.command(&["query", "ws/service_map", "-o", "jsonl"]))?;
     assert!(map.contains(r#""responder":"redis-server@"#) && map.contains(r#""protocol":"redis""#), "{map}");
-    let endpoints = processes::output(&mut agent.command(&["query", "ws/protocol_endpoints", "-o", "jsonl"]))?;
+    let endpoints = processes::output(&mut agent.command(&["query", "ws/endpoint_latency", "-o", "jsonl"]))?;
     assert!(endpoints.contains(r#""endpoint":"SET","requests":100"#), "{endpoints}");
     let losses = agent.query("SELECT * FROM system.losses")?;
     assert!(losses.is_empty(), "{losses:?}");

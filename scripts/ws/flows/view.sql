@@ -1,4 +1,4 @@
--- Bytes and connections between a process and its peers over the last 5 minutes, whatever the protocol.
+-- Bytes and connections between a service, pod or process and its peers over the last 5 minutes, whatever the protocol.
 -- Both ends have a row when both are on this node: what one sent, the other received.
 SELECT
   local,
@@ -14,14 +14,37 @@ SELECT
   sum(active) AS active
 FROM (
   SELECT
-    CASE WHEN l.name <> '' THEN l.name || '@' || l.host ELSE 'unknown' END AS local,
-    'process' AS local_kind,
     CASE
-      WHEN r.name <> '' THEN r.name || '@' || r.host
-      WHEN c.remote_addr <> '-' THEN c.remote_addr
+      WHEN upid_to_service_name(upid) <> '' THEN first_name(upid_to_service_name(upid))
+      WHEN upid_to_pod_name(upid) <> '' THEN upid_to_pod_name(upid)
+      WHEN upid_to_process_name(upid) <> '' THEN upid_to_process_name(upid) || '@' || upid_to_hostname(upid)
+      ELSE 'unknown'
+    END AS local,
+    CASE
+      WHEN upid_to_service_name(upid) <> '' THEN 'service'
+      WHEN upid_to_pod_name(upid) <> '' THEN 'pod'
+      WHEN upid_to_process_name(upid) <> '' THEN 'process'
+      ELSE 'process'
+    END AS local_kind,
+    CASE
+      WHEN upid_to_service_name(remote_upid) <> '' THEN first_name(upid_to_service_name(remote_upid))
+      WHEN upid_to_pod_name(remote_upid) <> '' THEN upid_to_pod_name(remote_upid)
+      WHEN upid_to_process_name(remote_upid) <> '' THEN upid_to_process_name(remote_upid) || '@' || upid_to_hostname(remote_upid)
+      WHEN ip_to_service_name(remote_addr) <> '' THEN ip_to_service_name(remote_addr)
+      WHEN pod_id_to_service_name(ip_to_pod_id(remote_addr)) <> '' THEN first_name(pod_id_to_service_name(ip_to_pod_id(remote_addr)))
+      WHEN ip_to_pod_name(remote_addr) <> '' THEN ip_to_pod_name(remote_addr)
+      WHEN remote_addr <> '-' THEN remote_addr
       ELSE 'unknown'
     END AS remote,
-    CASE WHEN r.name <> '' THEN 'process' ELSE 'address' END AS remote_kind,
+    CASE
+      WHEN upid_to_service_name(remote_upid) <> '' THEN 'service'
+      WHEN upid_to_pod_name(remote_upid) <> '' THEN 'pod'
+      WHEN upid_to_process_name(remote_upid) <> '' THEN 'process'
+      WHEN ip_to_service_name(remote_addr) <> '' THEN 'service'
+      WHEN pod_id_to_service_name(ip_to_pod_id(remote_addr)) <> '' THEN 'service'
+      WHEN ip_to_pod_name(remote_addr) <> '' THEN 'pod'
+      ELSE 'address'
+    END AS remote_kind,
     c.trace_role,
     CASE c.protocol
       WHEN 1 THEN 'http'
@@ -63,7 +86,5 @@ FROM (
     WHERE time_ > now() - INTERVAL '5 minutes'
     GROUP BY upid, remote_addr, remote_port, trace_role, addr_family, protocol, ssl
   ) AS c
-  LEFT JOIN processes AS l ON c.upid = l.upid
-  LEFT JOIN processes AS r ON c.remote_upid = r.upid
 ) AS named
 GROUP BY local, local_kind, remote, remote_kind, trace_role, protocol

@@ -1,12 +1,13 @@
--- Who calls whom: requestor, responder and protocol over the last 5 minutes.
+-- Who calls whom in any protocol: requestor, responder and protocol over the last 5 minutes.
 -- An exchange seen from both sides is counted once, by the row of the server.
--- Exchanges are summed by process and address first and named afterwards, so a name that comes late costs little.
+-- A name is the best known one: service, pod, process, address. Exchanges are summed by process and address first and
+-- named afterwards, so a name that comes late costs little.
 SELECT
   requestor,
   requestor_kind,
   responder,
   responder_kind,
-  'http' AS protocol,
+  protocol,
   encrypted,
   requests,
   errors,
@@ -21,6 +22,7 @@ FROM (
     requestor_kind,
     responder,
     responder_kind,
+    protocol,
     encrypted,
     sum(requests) AS requests,
     sum(errors) AS errors,
@@ -30,9 +32,10 @@ FROM (
   FROM (
     SELECT
       CASE WHEN trace_role = 2 THEN remote ELSE local END AS requestor,
-      CASE WHEN trace_role = 2 THEN remote_kind ELSE 'process' END AS requestor_kind,
+      CASE WHEN trace_role = 2 THEN remote_kind ELSE local_kind END AS requestor_kind,
       CASE WHEN trace_role = 2 THEN local ELSE remote END AS responder,
-      CASE WHEN trace_role = 2 THEN 'process' ELSE remote_kind END AS responder_kind,
+      CASE WHEN trace_role = 2 THEN local_kind ELSE remote_kind END AS responder_kind,
+      protocol,
       encrypted,
       requests,
       errors,
@@ -41,20 +44,45 @@ FROM (
       latencies
     FROM (
       SELECT
-        CASE WHEN l.name <> '' THEN l.name || '@' || l.host ELSE 'unknown' END AS local,
         CASE
-          WHEN r.name <> '' THEN r.name || '@' || r.host
-          WHEN e.remote_addr <> '-' THEN e.remote_addr
+          WHEN upid_to_service_name(upid) <> '' THEN first_name(upid_to_service_name(upid))
+          WHEN upid_to_pod_name(upid) <> '' THEN upid_to_pod_name(upid)
+          WHEN upid_to_process_name(upid) <> '' THEN upid_to_process_name(upid) || '@' || upid_to_hostname(upid)
+          ELSE 'unknown'
+        END AS local,
+        CASE
+          WHEN upid_to_service_name(upid) <> '' THEN 'service'
+          WHEN upid_to_pod_name(upid) <> '' THEN 'pod'
+          WHEN upid_to_process_name(upid) <> '' THEN 'process'
+          ELSE 'process'
+        END AS local_kind,
+        CASE
+          WHEN upid_to_service_name(remote_upid) <> '' THEN first_name(upid_to_service_name(remote_upid))
+          WHEN upid_to_pod_name(remote_upid) <> '' THEN upid_to_pod_name(remote_upid)
+          WHEN upid_to_process_name(remote_upid) <> '' THEN upid_to_process_name(remote_upid) || '@' || upid_to_hostname(remote_upid)
+          WHEN ip_to_service_name(remote_addr) <> '' THEN ip_to_service_name(remote_addr)
+          WHEN pod_id_to_service_name(ip_to_pod_id(remote_addr)) <> '' THEN first_name(pod_id_to_service_name(ip_to_pod_id(remote_addr)))
+          WHEN ip_to_pod_name(remote_addr) <> '' THEN ip_to_pod_name(remote_addr)
+          WHEN remote_addr <> '-' THEN remote_addr
           ELSE 'unknown'
         END AS remote,
-        CASE WHEN r.name <> '' THEN 'process' ELSE 'address' END AS remote_kind,
-        e.trace_role,
-        e.encrypted,
-        e.requests,
-        e.errors,
-        e.bytes_sent,
-        e.bytes_received,
-        e.latencies
+        CASE
+          WHEN upid_to_service_name(remote_upid) <> '' THEN 'service'
+          WHEN upid_to_pod_name(remote_upid) <> '' THEN 'pod'
+          WHEN upid_to_process_name(remote_upid) <> '' THEN 'process'
+          WHEN ip_to_service_name(remote_addr) <> '' THEN 'service'
+          WHEN pod_id_to_service_name(ip_to_pod_id(remote_addr)) <> '' THEN 'service'
+          WHEN ip_to_pod_name(remote_addr) <> '' THEN 'pod'
+          ELSE 'address'
+        END AS remote_kind,
+        trace_role,
+        protocol,
+        encrypted,
+        requests,
+        errors,
+        bytes_sent,
+        bytes_received,
+        latencies
       FROM (
         SELECT
           upid,
@@ -62,18 +90,50 @@ FROM (
           remote_addr,
           trace_role,
           encrypted,
+          protocol,
           count(*) AS requests,
-          sum(CASE WHEN resp_status >= 400 THEN 1 ELSE 0 END) AS errors,
+          sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors,
           sum(req_bytes) AS bytes_sent,
           sum(resp_bytes) AS bytes_received,
           histogram(latency) AS latencies
-        FROM http_events
+        FROM (
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, CASE WHEN major_version = 2 AND content_type = 2 THEN 'grpc' WHEN major_version = 2 THEN 'http2' ELSE 'http' END AS protocol, resp_status >= 400 AS failure, req_bytes, resp_bytes, latency
+          FROM http_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'mysql' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM mysql_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'postgresql' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM pgsql_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'cql' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM cql_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'redis' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM redis_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'dns' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM dns_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'kafka' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM kafka_events.beta
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'mongodb' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM mongodb_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'amqp' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM amqp_events
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'nats' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM nats_events.beta
+          UNION ALL
+          SELECT time_, upid, remote_upid, remote_addr, trace_role, encrypted, 'mux' AS protocol, failed AS failure, req_bytes, resp_bytes, latency
+          FROM mux_events
+        ) AS exchanges
         WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
-        GROUP BY upid, remote_upid, remote_addr, trace_role, encrypted
-      ) AS e
-      LEFT JOIN processes AS l ON e.upid = l.upid
-      LEFT JOIN processes AS r ON e.remote_upid = r.upid
+        GROUP BY upid, remote_upid, remote_addr, trace_role, encrypted, protocol
+      ) AS summed
     ) AS named
   ) AS directed
-  GROUP BY requestor, requestor_kind, responder, responder_kind, encrypted
+  GROUP BY requestor, requestor_kind, responder, responder_kind, protocol, encrypted
 ) AS edges
