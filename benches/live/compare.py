@@ -107,8 +107,8 @@ class Agent:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def map_bytes(self):
-        """Memory of the agent's BPF maps, as the kernel accounts it."""
-        total = 0
+        """Memory of the agent's BPF maps, as the kernel accounts it; a map with several descriptors counts once."""
+        maps = {}
         for number in os.listdir(f"/proc/{self.process.pid}/fdinfo"):
             try:
                 with open(f"/proc/{self.process.pid}/fdinfo/{number}") as file:
@@ -116,9 +116,10 @@ class Agent:
             except FileNotFoundError:
                 continue
             found = re.search(r"^memlock:\s+(\d+)", text, re.M)
-            if found and "map_type:" in text:
-                total += int(found.group(1))
-        return total
+            number = re.search(r"^map_id:\s+(\d+)", text, re.M)
+            if found and number:
+                maps[number.group(1)] = int(found.group(1))
+        return sum(maps.values())
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

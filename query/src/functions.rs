@@ -51,9 +51,15 @@ pub fn register(context: &SessionContext) {
         context.register_udaf(AggregateUDF::from(Buckets::new(kind)));
     }
     context.register_udf(ScalarUDF::from(endpoint::HttpEndpoint::new()));
-    for kind in
-        [Kind::UpidToString, Kind::UpidToPid, Kind::UpidToAsid, Kind::UpidIsKnown, Kind::HistogramQuantile, Kind::Bin]
-    {
+    for kind in [
+        Kind::UpidToString,
+        Kind::UpidToPid,
+        Kind::UpidToAsid,
+        Kind::UpidIsKnown,
+        Kind::HistogramQuantile,
+        Kind::HistogramQuantileFloat,
+        Kind::Bin,
+    ] {
         context.register_udf(ScalarUDF::from(Scalar::new(kind)));
     }
     pxl::register(context);
@@ -94,6 +100,11 @@ pub fn documented() -> Vec<FunctionDoc> {
             "histogram_quantile",
             "histogram_quantile(histogram BINARY, q FLOAT64) -> INT64",
             "The value at quantile q (0 to 1) of a histogram, within 1.6 %.",
+        ),
+        of(
+            "histogram_quantile_float",
+            "histogram_quantile_float(histogram BINARY, q FLOAT64) -> FLOAT64",
+            "The value at quantile q (0 to 1) of a histogram, within 1.6 %, not rounded.",
         ),
         of(
             "http_endpoint",

@@ -7,6 +7,7 @@ pub mod functions;
 pub mod lower;
 mod meaning;
 mod metadata;
+mod preaggregate;
 mod prepare;
 pub mod pxl;
 pub mod render;

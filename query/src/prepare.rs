@@ -23,7 +23,8 @@ pub(crate) fn prepare(catalog: &Catalog, plan: &LogicalPlan) -> Result<LogicalPl
     let plan = plan.clone().transform_up_with_subqueries(fill_outer_join)?.data;
     let plan = crate::metadata::join_facts(catalog, plan)?;
     let plan = plan.transform_up_with_subqueries(parametrise_now)?.data;
-    catalog.context.state().optimize(&plan)
+    let plan = catalog.context.state().optimize(&plan)?;
+    crate::preaggregate::push_below_joins(catalog, plan)
 }
 
 /// Whether an expression is `now()` itself.

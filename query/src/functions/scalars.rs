@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Int64Array, StringBuilder, TimestampNanosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, StringBuilder,
+    TimestampNanosecondArray,
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampNanosecondType};
 use datafusion::error::{DataFusionError, Result};
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     UpidIsKnown,
     /// `histogram_quantile(h, q)`
     HistogramQuantile,
+    /// `histogram_quantile_float(h, q)`
+    HistogramQuantileFloat,
     /// `bin(value, width)`
     Bin,
 }
@@ -48,6 +51,7 @@ impl ScalarUDFImpl for Scalar {
             Kind::UpidToAsid => "upid_to_asid",
             Kind::UpidIsKnown => "upid_is_known",
             Kind::HistogramQuantile => "histogram_quantile",
+            Kind::HistogramQuantileFloat => "histogram_quantile_float",
             Kind::Bin => "bin",
         }
     }
@@ -65,9 +69,10 @@ impl ScalarUDFImpl for Scalar {
             (Kind::Bin, [value, width]) if value.is_integer() && width.is_integer() => {
                 return Ok(vec![DataType::Int64, DataType::Int64]);
             }
-            (Kind::HistogramQuantile, [DataType::Binary | DataType::LargeBinary | DataType::BinaryView, q])
-                if q.is_numeric() =>
-            {
+            (
+                Kind::HistogramQuantile | Kind::HistogramQuantileFloat,
+                [DataType::Binary | DataType::LargeBinary | DataType::BinaryView, q],
+            ) if q.is_numeric() => {
                 return Ok(vec![DataType::Binary, DataType::Float64]);
             }
             (
@@ -75,7 +80,9 @@ impl ScalarUDFImpl for Scalar {
                 [upid @ DataType::FixedSizeBinary(16)],
             ) => return Ok(vec![upid.clone()]),
             (Kind::Bin, _) => "a time or an integer, and a width (of nanoseconds)",
-            (Kind::HistogramQuantile, _) => "what histogram made, and a quantile from 0 to 1",
+            (Kind::HistogramQuantile | Kind::HistogramQuantileFloat, _) => {
+                "what histogram made, and a quantile from 0 to 1"
+            }
             (Kind::UpidToString | Kind::UpidToPid | Kind::UpidToAsid | Kind::UpidIsKnown, _) => "one upid",
         };
         Err(DataFusionError::Plan(format!("{name} takes {expected}")))
@@ -85,6 +92,7 @@ impl ScalarUDFImpl for Scalar {
         Ok(match self.kind {
             Kind::UpidToString => DataType::Utf8,
             Kind::UpidToPid | Kind::UpidToAsid | Kind::HistogramQuantile => DataType::Int64,
+            Kind::HistogramQuantileFloat => DataType::Float64,
             Kind::UpidIsKnown => DataType::Boolean,
             Kind::Bin => arguments[0].clone(),
         })
@@ -108,14 +116,10 @@ impl ScalarUDFImpl for Scalar {
                 Arc::new(BooleanArray::from_iter(upids(&arrays[0]).map(|upid| upid.map(Upid::is_some))))
             }
             Kind::HistogramQuantile => {
-                let histograms = arrays[0].as_binary::<i32>();
-                let quantiles = arrays[1].as_primitive::<Float64Type>();
-                let values = histograms
-                    .iter()
-                    .zip(quantiles)
-                    .map(|(bytes, q)| histogram::quantile(histogram::decode(bytes?), q?).map(histogram::integer_of));
+                let values = histogram_quantiles(&arrays).map(|value| value.map(histogram::integer_of));
                 Arc::new(values.collect::<Int64Array>())
             }
+            Kind::HistogramQuantileFloat => Arc::new(histogram_quantiles(&arrays).collect::<Float64Array>()),
             Kind::Bin => {
                 let widths = arrays[1].as_primitive::<Int64Type>();
                 let floor = |value: Option<i64>, width: Option<i64>| Some(floor(value?, width?));
@@ -145,4 +149,11 @@ fn floor(value: i64, width: i64) -> i64 {
 fn upids(array: &ArrayRef) -> impl Iterator<Item = Option<Upid>> {
     let ids: &FixedSizeBinaryArray = array.as_fixed_size_binary();
     ids.iter().map(|bytes| bytes.and_then(|bytes| bytes.try_into().ok()).map(Upid::from_bytes))
+}
+
+/// The quantile (second array) of each histogram (first array).
+fn histogram_quantiles(arrays: &[ArrayRef]) -> impl Iterator<Item = Option<f64>> {
+    let quantiles = arrays[1].as_primitive::<Float64Type>();
+    let pairs = arrays[0].as_binary::<i32>().iter().zip(quantiles);
+    pairs.map(|(bytes, q)| histogram::quantile(histogram::decode(bytes?), q?))
 }
