@@ -1,10 +1,12 @@
 //! Renders a plan as a dataflow in a running worker. The plan was checked before, so nothing here fails.
 
+mod identity;
+mod join;
+mod reduce;
+
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::array::Array;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::logical_expr::JoinType;
@@ -14,19 +16,14 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
-use timely::dataflow::operators::vec::Map as _;
-use watershed_operators::{
-    Accumulator, Leaf, Row, Rows, accumulate, arrange_rows, distinct, first_rows, keys_of, leaf, matching,
-    merge_by_key, merge_values, pairs,
-};
-use watershed_query::view::{EventScan, Join, Map, Node, Operator, Reduce, TopK, ViewPlan};
+use watershed_operators::{Leaf, Row, Rows, distinct, first_rows, leaf};
+use watershed_query::view::{EventScan, Map, Node, Operator, TopK, ViewPlan};
 
-use crate::aggregate::{Aggregates, SEED};
+use crate::aggregate::Aggregates;
 use crate::codec::{Codec, batch_of, relaxed};
 use crate::error::Error;
-use crate::group::group;
 use crate::losses::Losses;
-use crate::scan::{EventReader, Item, Partial, ReduceScan, RowScan};
+use crate::scan::{EventReader, Item, RowScan};
 use crate::vector::Chain;
 
 /// Why codecs and aggregates can be built while rendering.
@@ -108,12 +105,24 @@ pub(crate) struct Renderer<'a, 'scope> {
     /// Only the first worker brings the single row of a reduce without keys.
     pub(crate) first_worker: bool,
     pub(crate) counts: HashMap<&'static str, usize>,
+    /// What was made of state tables, by identity.
+    made: HashMap<String, Rows<'scope>>,
+    sides: HashMap<String, join::Side<'scope>>,
 }
 
 impl<'a, 'scope> Renderer<'a, 'scope> {
     pub(crate) fn new(scope: Scope<'scope, u64>, view: &'a str, losses: &'a Losses) -> Self {
         let first_worker = scope.index() == 0;
-        Renderer { scope, view, losses, leaves: Leaves { leaves: Vec::new() }, first_worker, counts: HashMap::new() }
+        Renderer {
+            scope,
+            view,
+            losses,
+            leaves: Leaves { leaves: Vec::new() },
+            first_worker,
+            counts: HashMap::new(),
+            made: HashMap::new(),
+            sides: HashMap::new(),
+        }
     }
 
     /// A literal label that is unique in the view.
@@ -127,8 +136,20 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         Chain::new(steps, outputs, self.view, self.losses)
     }
 
-    /// The rows of a node.
+    /// The rows of a node. What is made of state tables is made once, however often it is used.
     pub(crate) fn rows(&mut self, node: &Node) -> Rows<'scope> {
+        let identity = identity::of(node);
+        if let Some(made) = identity.as_ref().and_then(|identity| self.made.get(identity)) {
+            return made.clone();
+        }
+        let rows = self.fresh_rows(node);
+        if let Some(identity) = identity {
+            self.made.insert(identity, rows.clone());
+        }
+        rows
+    }
+
+    fn fresh_rows(&mut self, node: &Node) -> Rows<'scope> {
         match &node.operator {
             Operator::Events(scan) => self.events(scan, &node.schema),
             Operator::State(scan) => self.table(Feeds::State(scan.table), scan.columns.clone(), &node.schema),
@@ -274,212 +295,6 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             .as_collection()
     }
 
-    fn reduce(&mut self, input: &Node, reduce: &Reduce) -> Rows<'scope> {
-        let aggregates = Rc::new(Aggregates::new(reduce, &input.schema).expect(CHECKED));
-        let keys = codec_of(&reduce.keys, &input.schema).expect(CHECKED);
-        let label = self.label("reduce");
-        let scans = peel(input).filter(|scans| scans.iter().all(|(scan, _)| scan.window == scans[0].0.window));
-        let fused = scans.is_some();
-        let partials = match scans {
-            Some(scans) => self.scanned(scans, keys, &aggregates),
-            None => self.partials(input, keys, &aggregates),
-        };
-        let partials = if reduce.keys.is_empty() { partials.concat(self.seed(&aggregates)) } else { partials };
-        self.finish(partials, aggregates, &label, fused)
-    }
-
-    /// The sums and candidates of event tables, made where they are scanned.
-    fn scanned(
-        &mut self,
-        scans: Vec<Scanned<'_>>,
-        keys: Codec,
-        aggregates: &Rc<Aggregates>,
-    ) -> VecCollection<'scope, u64, Partial, i64> {
-        let window = scans.first().and_then(|(scan, _)| scan.window);
-        let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
-        tables.sort_unstable();
-        tables.dedup();
-        let reader = |(scan, steps): Scanned<'_>| (scan.table, self.reader(scan, steps, aggregates.expressions()));
-        let readers = scans.into_iter().map(reader).collect();
-        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window);
-        let name = self.label("events");
-        let (leaf, partials) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
-        self.leaves.leaves.push((Feeds::Events(tables), leaf));
-        partials
-    }
-
-    /// The sums and candidates of rows that are not fresh from a scan.
-    fn partials(
-        &mut self,
-        input: &Node,
-        keys: Codec,
-        aggregates: &Rc<Aggregates>,
-    ) -> VecCollection<'scope, u64, Partial, i64> {
-        let rows = self.rows(input);
-        let chain = self.chain(Vec::new(), aggregates.expressions());
-        let aggregates = Rc::clone(aggregates);
-        let label = self.label("partials");
-        self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {
-            let tags: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].1 as i64).collect();
-            let weights: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].2).collect();
-            let encoded = keys.encode(&columns[..aggregates.keys()])?;
-            let groups = group(&encoded, &tags);
-            let mut table = aggregates.table(groups.firsts.len());
-            aggregates.add(columns, &groups.of_row, Some(&weights), &mut table)?;
-            for ((first, time), sums) in groups.firsts.iter().zip(aggregates.accumulators(table)) {
-                give((Partial::Sums(encoded.row(*first as usize).to_vec(), sums), *time as u64, 1));
-            }
-            if aggregates.has_candidates() {
-                for (at, candidates) in aggregates.candidates(columns, origins.len())?.into_iter().enumerate() {
-                    give((Partial::Candidates(encoded.row(at).to_vec(), candidates), tags[at] as u64, weights[at]));
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn seed(&mut self, aggregates: &Aggregates) -> VecCollection<'scope, u64, Partial, i64> {
-        let mut waiting = self.first_worker.then(|| aggregates.no_candidates());
-        let values = aggregates.has_candidates();
-        let name = self.label("seed");
-        let (leaf, seed) =
-            leaf(self.scope, &name, move |_tick, _item: Option<Item>, emit: &mut dyn FnMut(Partial, i64)| {
-                if let Some(candidates) = waiting.take() {
-                    emit(Partial::Sums(Row::new(), Accumulator::from_sorted([(SEED, 1)])), 1);
-                    if values {
-                        emit(Partial::Candidates(Row::new(), candidates), 1);
-                    }
-                }
-            });
-        let empty = arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty()));
-        self.leaves.leaves.push((Feeds::Constant(empty), leaf));
-        seed
-    }
-
-    /// From partials to the rows of the reduce: key and aggregates.
-    fn finish(
-        &mut self,
-        partials: VecCollection<'scope, u64, Partial, i64>,
-        aggregates: Rc<Aggregates>,
-        label: &str,
-        fused: bool,
-    ) -> Rows<'scope> {
-        let sums = |partials: VecCollection<'scope, u64, Partial, i64>| {
-            let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
-                Partial::Sums(key, sums) => Some((key, time, sums)),
-                Partial::Candidates(..) => None,
-            });
-            accumulate(sums.as_collection(), label)
-        };
-        let groups = if aggregates.has_candidates() {
-            let candidates = partials.clone().flat_map(|partial| match partial {
-                Partial::Candidates(key, candidates) => Some((key, candidates)),
-                Partial::Sums(..) => None,
-            });
-            let merger = aggregates.merger();
-            let merge = move |values: &[&[u8]]| merger.merge(values);
-            let values = format!("{label}: values");
-            let merged =
-                if fused { merge_by_key(candidates, &values, merge) } else { merge_values(candidates, &values, merge) };
-            let merged = arrange_rows(merged, &format!("{label}: merged"));
-            let sums = arrange_rows(sums(partials).map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
-            sums.join_core(merged, |key, sums, merged| {
-                Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec())))
-            })
-        } else {
-            sums(partials).map(|(key, sums)| (key, (sums, Row::new())))
-        };
-        let (losses, owner) = (self.losses.clone(), self.view.to_owned());
-        groups
-            .inner
-            .unary::<CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _>(
-                Pipeline,
-                &format!("{label}: finish"),
-                move |_, _| {
-                    move |input, output| {
-                        input.for_each(|capability, updates| {
-                            let mut session = output.session(&capability);
-                            let (heads, groups): (Vec<_>, Vec<_>) =
-                                updates.drain(..).map(|((key, group), time, diff)| ((key, time, diff), group)).unzip();
-                            let Ok(aggregates) = aggregates.finish(&groups) else {
-                                losses.add(&owner, "malformed_batch", groups.len() as i64, 0);
-                                return;
-                            };
-                            for (at, (mut row, time, diff)) in heads.into_iter().enumerate() {
-                                row.extend_from_slice(aggregates.row(at));
-                                session.give((row, time, diff));
-                            }
-                        });
-                    }
-                },
-            )
-            .as_collection()
-    }
-
-    fn join(&mut self, left: &Node, right: &Node, join: &Join, schema: &SchemaRef) -> Rows<'scope> {
-        let left_rows = self.rows(left);
-        let right_rows = self.rows(right);
-        let left_keyed = self.keyed(left_rows.clone(), left, &join.left_keys);
-        let right_keyed = self.keyed(right_rows.clone(), right, &join.right_keys);
-        let left_by_key = arrange_rows(left_keyed.clone(), &self.label("join-left"));
-        let right_by_key = arrange_rows(right_keyed.clone(), &self.label("join-right"));
-        let left_nulls = Codec::of(&left.schema).expect(CHECKED).nulls();
-        let right_nulls = Codec::of(&right.schema).expect(CHECKED).nulls();
-        let left_keys = self.label("join-left-keys");
-        let right_keys = self.label("join-right-keys");
-        let left_matching = || matching(left_by_key.clone(), keys_of(right_keyed.clone(), &right_keys));
-        let right_matching = || matching(right_by_key.clone(), keys_of(left_keyed.clone(), &left_keys));
-        let left_only = || left_rows.clone().concat(left_matching().negate());
-        let right_only = || right_rows.clone().concat(right_matching().negate());
-        let inner = || pairs(left_by_key.clone(), right_by_key.clone());
-        let padded_left = || {
-            left_only().map(move |mut row| {
-                row.extend_from_slice(&right_nulls);
-                row
-            })
-        };
-        let padded_right = || right_only().map(move |row| [left_nulls.as_slice(), row.as_slice()].concat());
-        let rows = match join.kind {
-            JoinType::Inner => inner(),
-            JoinType::Left => inner().concat(padded_left()),
-            JoinType::Right => inner().concat(padded_right()),
-            JoinType::Full => inner().concat(padded_left()).concat(padded_right()),
-            JoinType::LeftSemi => left_matching(),
-            JoinType::RightSemi => right_matching(),
-            JoinType::LeftAnti => left_only(),
-            JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => right_only(),
-        };
-        let Some(condition) = &join.filter else { return rows };
-        let identity = schema.fields().iter().enumerate().map(|(at, field)| {
-            Arc::new(datafusion::physical_expr::expressions::Column::new(field.name(), at)) as Arc<dyn PhysicalExpr>
-        });
-        let map = Map { filter: Some(Arc::clone(condition)), project: identity.collect() };
-        let chain = self.chain(vec![(map, Arc::clone(schema))], Vec::new());
-        self.map(rows, schema, chain, Codec::of(schema).expect(CHECKED))
-    }
-
-    /// Rows with their keys; rows with a NULL in the key are left out, since they match nothing.
-    fn keyed(
-        &mut self,
-        rows: Rows<'scope>,
-        node: &Node,
-        keys: &[Arc<dyn PhysicalExpr>],
-    ) -> VecCollection<'scope, u64, (Row, Row), i64> {
-        let codec = codec_of(keys, &node.schema).expect(CHECKED);
-        let chain = self.chain(Vec::new(), keys.to_vec());
-        let label = self.label("key");
-        self.vectorised(rows, &node.schema, &label, chain, move |columns, updates, origins, give| {
-            let encoded = codec.encode(columns)?;
-            for (at, origin) in origins.iter().enumerate() {
-                if columns.iter().all(|column| column.is_valid(at)) {
-                    let (row, time, diff) = &updates[*origin as usize];
-                    give(((encoded.row(at).to_vec(), row.clone()), *time, *diff));
-                }
-            }
-            Ok(())
-        })
-    }
-
     fn top(&mut self, input: &Node, top: &TopK) -> Rows<'scope> {
         let rows = self.rows(input);
         let codec = order_codec(top, &input.schema).expect(CHECKED);
@@ -504,27 +319,5 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             ordered.drain(..start.min(end));
             ordered
         })
-    }
-}
-
-/// An event scan and the maps above it, in order.
-type Scanned<'p> = (&'p EventScan, Vec<(Map, SchemaRef)>);
-
-/// The event scans under a tree of unions and maps; at least one.
-fn peel(node: &Node) -> Option<Vec<Scanned<'_>>> {
-    match &node.operator {
-        Operator::Events(scan) => Some(vec![(scan, vec![(scan.map.clone(), Arc::clone(&node.schema))])]),
-        Operator::Map { input, map } => {
-            let mut scans = peel(input)?;
-            for (_, steps) in &mut scans {
-                steps.push((map.clone(), Arc::clone(&node.schema)));
-            }
-            Some(scans)
-        }
-        Operator::Union(inputs) if !inputs.is_empty() => {
-            let scans = inputs.iter().map(peel).collect::<Option<Vec<_>>>()?;
-            Some(scans.into_iter().flatten().collect())
-        }
-        _ => None,
     }
 }

@@ -1,0 +1,185 @@
+//! Group-bys: partial sums a tick, made where events are scanned if the reduce stands right above scans.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator as _;
+use timely::dataflow::operators::vec::Map as _;
+use watershed_operators::{Accumulator, Row, Rows, accumulate, arrange_rows, leaf, merge_by_key, merge_values};
+use watershed_query::view::{EventScan, Map, Node, Operator, Reduce};
+
+use super::{CHECKED, Feeds, Renderer, codec_of};
+use crate::aggregate::{Aggregates, SEED};
+use crate::codec::Codec;
+use crate::group::group;
+use crate::scan::{Item, Partial, ReduceScan};
+
+impl<'scope> Renderer<'_, 'scope> {
+    pub(super) fn reduce(&mut self, input: &Node, reduce: &Reduce) -> Rows<'scope> {
+        let aggregates = Rc::new(Aggregates::new(reduce, &input.schema).expect(CHECKED));
+        let keys = codec_of(&reduce.keys, &input.schema).expect(CHECKED);
+        let label = self.label("reduce");
+        let scans = peel(input).filter(|scans| scans.iter().all(|(scan, _)| scan.window == scans[0].0.window));
+        let fused = scans.is_some();
+        let partials = match scans {
+            Some(scans) => self.scanned(scans, keys, &aggregates),
+            None => self.partials(input, keys, &aggregates),
+        };
+        let partials = if reduce.keys.is_empty() { partials.concat(self.seed(&aggregates)) } else { partials };
+        self.finish(partials, aggregates, &label, fused)
+    }
+
+    /// The sums and candidates of event tables, made where they are scanned.
+    fn scanned(
+        &mut self,
+        scans: Vec<Scanned<'_>>,
+        keys: Codec,
+        aggregates: &Rc<Aggregates>,
+    ) -> VecCollection<'scope, u64, Partial, i64> {
+        let window = scans.first().and_then(|(scan, _)| scan.window);
+        let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        let reader = |(scan, steps): Scanned<'_>| (scan.table, self.reader(scan, steps, aggregates.expressions()));
+        let readers = scans.into_iter().map(reader).collect();
+        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window);
+        let name = self.label("events");
+        let (leaf, partials) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
+        self.leaves.leaves.push((Feeds::Events(tables), leaf));
+        partials
+    }
+
+    /// The sums and candidates of rows that are not fresh from a scan.
+    fn partials(
+        &mut self,
+        input: &Node,
+        keys: Codec,
+        aggregates: &Rc<Aggregates>,
+    ) -> VecCollection<'scope, u64, Partial, i64> {
+        let rows = self.rows(input);
+        let chain = self.chain(Vec::new(), aggregates.expressions());
+        let aggregates = Rc::clone(aggregates);
+        let label = self.label("partials");
+        self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {
+            let tags: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].1 as i64).collect();
+            let weights: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].2).collect();
+            let encoded = keys.encode(&columns[..aggregates.keys()])?;
+            let groups = group(&encoded, &tags);
+            let mut table = aggregates.table(groups.firsts.len());
+            aggregates.add(columns, &groups.of_row, Some(&weights), &mut table)?;
+            for ((first, time), sums) in groups.firsts.iter().zip(aggregates.accumulators(table)) {
+                give((Partial::Sums(encoded.row(*first as usize).to_vec(), sums), *time as u64, 1));
+            }
+            if aggregates.has_candidates() {
+                for (at, candidates) in aggregates.candidates(columns, origins.len())?.into_iter().enumerate() {
+                    give((Partial::Candidates(encoded.row(at).to_vec(), candidates), tags[at] as u64, weights[at]));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn seed(&mut self, aggregates: &Aggregates) -> VecCollection<'scope, u64, Partial, i64> {
+        let mut waiting = self.first_worker.then(|| aggregates.no_candidates());
+        let values = aggregates.has_candidates();
+        let name = self.label("seed");
+        let (leaf, seed) =
+            leaf(self.scope, &name, move |_tick, _item: Option<Item>, emit: &mut dyn FnMut(Partial, i64)| {
+                if let Some(candidates) = waiting.take() {
+                    emit(Partial::Sums(Row::new(), Accumulator::from_sorted([(SEED, 1)])), 1);
+                    if values {
+                        emit(Partial::Candidates(Row::new(), candidates), 1);
+                    }
+                }
+            });
+        let empty = arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty()));
+        self.leaves.leaves.push((Feeds::Constant(empty), leaf));
+        seed
+    }
+
+    /// From partials to the rows of the reduce: key and aggregates.
+    fn finish(
+        &mut self,
+        partials: VecCollection<'scope, u64, Partial, i64>,
+        aggregates: Rc<Aggregates>,
+        label: &str,
+        fused: bool,
+    ) -> Rows<'scope> {
+        let sums = |partials: VecCollection<'scope, u64, Partial, i64>| {
+            let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
+                Partial::Sums(key, sums) => Some((key, time, sums)),
+                Partial::Candidates(..) => None,
+            });
+            accumulate(sums.as_collection(), label)
+        };
+        let groups = if aggregates.has_candidates() {
+            let candidates = partials.clone().flat_map(|partial| match partial {
+                Partial::Candidates(key, candidates) => Some((key, candidates)),
+                Partial::Sums(..) => None,
+            });
+            let merger = aggregates.merger();
+            let merge = move |values: &[&[u8]]| merger.merge(values);
+            let values = format!("{label}: values");
+            let merged =
+                if fused { merge_by_key(candidates, &values, merge) } else { merge_values(candidates, &values, merge) };
+            let merged = arrange_rows(merged, &format!("{label}: merged"));
+            let sums = arrange_rows(sums(partials).map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
+            sums.join_core(merged, |key, sums, merged| {
+                Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec())))
+            })
+        } else {
+            sums(partials).map(|(key, sums)| (key, (sums, Row::new())))
+        };
+        let (losses, owner) = (self.losses.clone(), self.view.to_owned());
+        groups
+            .inner
+            .unary::<CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _>(
+                Pipeline,
+                &format!("{label}: finish"),
+                move |_, _| {
+                    move |input, output| {
+                        input.for_each(|capability, updates| {
+                            let mut session = output.session(&capability);
+                            let (heads, groups): (Vec<_>, Vec<_>) =
+                                updates.drain(..).map(|((key, group), time, diff)| ((key, time, diff), group)).unzip();
+                            let Ok(aggregates) = aggregates.finish(&groups) else {
+                                losses.add(&owner, "malformed_batch", groups.len() as i64, 0);
+                                return;
+                            };
+                            for (at, (mut row, time, diff)) in heads.into_iter().enumerate() {
+                                row.extend_from_slice(aggregates.row(at));
+                                session.give((row, time, diff));
+                            }
+                        });
+                    }
+                },
+            )
+            .as_collection()
+    }
+}
+
+/// An event scan and the maps above it, in order.
+type Scanned<'p> = (&'p EventScan, Vec<(Map, SchemaRef)>);
+
+/// The event scans under a tree of unions and maps; at least one.
+fn peel(node: &Node) -> Option<Vec<Scanned<'_>>> {
+    match &node.operator {
+        Operator::Events(scan) => Some(vec![(scan, vec![(scan.map.clone(), Arc::clone(&node.schema))])]),
+        Operator::Map { input, map } => {
+            let mut scans = peel(input)?;
+            for (_, steps) in &mut scans {
+                steps.push((map.clone(), Arc::clone(&node.schema)));
+            }
+            Some(scans)
+        }
+        Operator::Union(inputs) if !inputs.is_empty() => {
+            let scans = inputs.iter().map(peel).collect::<Option<Vec<_>>>()?;
+            Some(scans.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
+}
