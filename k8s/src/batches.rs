@@ -98,7 +98,7 @@ mod tests {
         let mut facts = Facts::new(1);
         for (position, body) in bodies.into_iter().enumerate() {
             let namespace = if matches!(body, Body::Node { .. } | Body::Namespace) { "" } else { "shop" };
-            let (uid, name, namespace) = (position.to_string(), position.to_string(), namespace.to_owned());
+            let (uid, name, namespace) = (position.to_string().into(), position.to_string(), namespace.to_owned());
             facts.learn(News::Applied(Object {
                 uid,
                 namespace,
