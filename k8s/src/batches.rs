@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use watershed_model::StateChange;
@@ -57,6 +59,11 @@ fn column<'a>(
         DataType::Boolean => Arc::new(BooleanArray::from(
             values
                 .map(|v| if let Value::Flag(f) = v { Ok(*f) } else { Err(wrong(v)) })
+                .collect::<Result<Vec<_>, _>>()?,
+        )),
+        DataType::Int64 => Arc::new(Int64Array::from(
+            values
+                .map(|v| if let Value::Number(n) = v { Ok(*n) } else { Err(wrong(v)) })
                 .collect::<Result<Vec<_>, _>>()?,
         )),
         DataType::Timestamp(_, zone) => {

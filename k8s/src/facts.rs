@@ -51,7 +51,7 @@ pub struct Change {
 
 impl Change {
     /// What makes `after` out of `before`; each has a row at most once.
-    fn between(before: Vec<Row>, after: &[Row], changes: &mut Vec<Change>) {
+    pub(crate) fn between(before: Vec<Row>, after: &[Row], changes: &mut Vec<Change>) {
         let come = after.iter().filter(|row| !before.contains(row));
         changes.extend(come.map(|row| Change { row: row.clone(), diff: 1 }));
         let gone = before.into_iter().filter(|row| !after.contains(row));
@@ -83,7 +83,8 @@ pub struct Facts {
     events: Vec<Row>,
     since_ns: Option<i64>,
     now_ns: i64,
-    refused: u64,
+    living: HashMap<Kind, usize>,
+    refused: HashMap<Kind, u64>,
 }
 
 impl Facts {
@@ -101,7 +102,8 @@ impl Facts {
             events: Vec::new(),
             since_ns: None,
             now_ns: 0,
-            refused: 0,
+            living: HashMap::new(),
+            refused: HashMap::new(),
         }
     }
 
@@ -171,10 +173,16 @@ impl Facts {
         self.held.is_empty()
     }
 
-    /// How many objects were not taken in because too many are held.
+    /// How many objects of a kind exist in the cluster, as far as known.
     #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused
+    pub fn living(&self, kind: Kind) -> usize {
+        self.living.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// How many objects of a kind were not taken in because too many are held.
+    #[must_use]
+    pub fn refused(&self, kind: Kind) -> u64 {
+        self.refused.get(&kind).copied().unwrap_or(0)
     }
 
     fn keep(&mut self, object: Object) {
@@ -183,7 +191,7 @@ impl Facts {
             return;
         }
         if before.is_none() && self.held.len() >= OBJECTS_MAX {
-            self.refused += 1;
+            *self.refused.entry(object.kind()).or_default() += 1;
             return;
         }
         let told = self.since_ns.is_some_and(|since_ns| before.is_some() || object.created_ns >= since_ns);
@@ -195,6 +203,7 @@ impl Facts {
         let Some(held) = self.held.get_mut(&uid) else {
             self.index.insert(&object);
             self.mark_named(&object);
+            *self.living.entry(object.kind()).or_default() += 1;
             let (rows, claimed) = (Vec::new(), Vec::new());
             self.held.insert(uid, Held { object, stop_ns: 0, seen: false, rows, claimed });
             return;
@@ -216,10 +225,12 @@ impl Facts {
             return;
         }
         let retention_ns = if held.object.kind() == Kind::Pod { self.retention_ns } else { self.retention_ns * 2 };
-        if held.stop_ns == 0 && self.since_ns.is_some() {
-            self.events.extend(events::deleted(&held.object, at_ns));
-        }
-        if held.stop_ns != 0 {
+        if held.stop_ns == 0 {
+            *self.living.entry(held.object.kind()).or_default() -= 1;
+            if self.since_ns.is_some() {
+                self.events.extend(events::deleted(&held.object, at_ns));
+            }
+        } else {
             self.stopped.remove(&(held.stop_ns.saturating_add(retention_ns), Arc::clone(uid)));
         }
         (held.stop_ns, held.seen) = (at_ns, seen);

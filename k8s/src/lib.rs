@@ -5,3 +5,4 @@ mod decode;
 pub mod events;
 pub mod facts;
 pub mod object;
+pub mod watch;

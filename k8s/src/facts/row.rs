@@ -20,6 +20,8 @@ pub enum Value {
     Text(Box<str>),
     /// Nanoseconds since the epoch.
     Time(i64),
+    /// A number.
+    Number(i64),
     /// A boolean.
     Flag(bool),
     /// An address, IPv4 mapped into IPv6.
