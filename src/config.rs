@@ -37,7 +37,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 15] = [
+pub(crate) static KEYS: [Key; 16] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -47,6 +47,7 @@ pub(crate) static KEYS: [Key; 15] = [
     key("workers", &["1"], |text| whole(text, 1, 64).map(drop)),
     key("capture_bodies", &["1KiB"], |text| parse_bytes(text).map(drop)),
     key("node", &[], not_empty),
+    key("kubeconfig", &[], not_empty),
     key("asid", &["1"], |text| whole(text, 1, u64::from(u32::MAX)).map(drop)),
     key("state", &[], not_empty),
     key("server", &["127.0.0.1:7070"], not_empty),
@@ -176,6 +177,11 @@ impl Settings {
     /// Name of this node, if given.
     pub(crate) fn node(&self) -> Option<&str> {
         self.one("node")
+    }
+
+    /// A kubeconfig file, `in-cluster` or `none`, if given.
+    pub(crate) fn kubeconfig(&self) -> Option<&str> {
+        self.one("kubeconfig")
     }
 
     /// Where named views are kept, if anywhere.

@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod client;
+mod cluster;
 mod commands;
 mod config;
 mod engine;

@@ -12,6 +12,7 @@ use watershed_ingest::{Ingest, Pace, SourceSpec};
 use watershed_model::Tick;
 
 use crate::api::{self, Server};
+use crate::cluster;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
@@ -45,7 +46,8 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
     let engine = Arc::new(Engine::new(dataflow, settings.state(), stopping.clone()));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
-    let (_feed, beside) = feed();
+    let (feed, beside) = feed();
+    let cluster = cluster::watch(settings, feed).await?;
     let ingest = start_ingest(settings, &node, input, beside)?;
 
     let (source, scopes) = (settings.source().to_owned(), settings.scopes().to_vec());
@@ -58,6 +60,9 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     signals::end_requested().await;
     let _ = stop.send(true);
     let served = serving.await.map_err(Failure::failed)?;
+    if let Some(cluster) = cluster {
+        cluster.abort();
+    }
     let ingest = server.ingest.lock().unwrap_or_else(PoisonError::into_inner).take();
     end(ingest, running).await;
     Ok(served?)

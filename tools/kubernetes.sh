@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Builds etcd and kube-apiserver for the tests that want a real API server, once, into the cache:
-#   tools/kubernetes.sh        prints the folder that holds both
+#   tools/kubernetes.sh            prints the folder that holds both
+#   tools/kubernetes.sh --built    the same, but builds nothing: fails when one is missing
 # The versions are those of integration/kubernetes/go.mod. Takes six minutes on two cores the first time.
 set -euo pipefail
 cd "$(dirname "$0")/../integration/kubernetes"
 version=$(awk '$1 == "k8s.io/kubernetes" || ($1 == "require" && $2 == "k8s.io/kubernetes") { print $NF; exit }' go.mod)
 bin=${WATERSHED_CACHE:-$HOME/.cache/watershed}/kubernetes/$version
+if [ "${1:-}" = --built ]; then
+  [ -x "$bin/etcd" ] && [ -x "$bin/kube-apiserver" ] || { echo "not built; run tools/kubernetes.sh" >&2; exit 1; }
+  echo "$bin"
+  exit
+fi
 mkdir -p "$bin"
 
 # build NAME PACKAGE [FLAG…]: a finished binary is moved into place, so that an interrupted build leaves none.

@@ -23,6 +23,12 @@ pub(crate) fn read() -> Reading {
     }
 }
 
+/// Nanoseconds since the Unix epoch.
+#[must_use]
+pub fn now_ns() -> i64 {
+    read_one(ClockId::Realtime) as i64
+}
+
 /// Milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> u64 {
     read_one(ClockId::Realtime) / 1_000_000

@@ -7,6 +7,7 @@ pub mod recording;
 mod source;
 pub mod tables;
 
+pub use clock::now_ns;
 pub use event::{Event, Stream};
 pub use ingest::{Error, Ingest, SourceSpec, Status, Summary, record};
 pub use source::{Source, recording::Pace};

@@ -57,6 +57,7 @@ fn confined_dependencies_stay_where_they_belong() {
         ("differential-dataflow", &["watershed-operators", "watershed-dataflow"]),
         ("datafusion", &["watershed-query", "watershed-dataflow"]),
         ("tonic", &["watershed-proto", "watershed"]),
+        ("kube", &["watershed-k8s"]),
         ("bincode", &["watershed-ingest"]),
     ];
     for package in packages() {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use watershed_model::StateChange;
@@ -59,6 +61,11 @@ fn column<'a>(
                 .map(|v| if let Value::Flag(f) = v { Ok(*f) } else { Err(wrong(v)) })
                 .collect::<Result<Vec<_>, _>>()?,
         )),
+        DataType::Int64 => Arc::new(Int64Array::from(
+            values
+                .map(|v| if let Value::Number(n) = v { Ok(*n) } else { Err(wrong(v)) })
+                .collect::<Result<Vec<_>, _>>()?,
+        )),
         DataType::Timestamp(_, zone) => {
             let times = values.map(|v| if let Value::Time(t) = v { Ok(*t) } else { Err(wrong(v)) });
             let times = TimestampNanosecondArray::from(times.collect::<Result<Vec<_>, _>>()?);
@@ -98,7 +105,7 @@ mod tests {
         let mut facts = Facts::new(1);
         for (position, body) in bodies.into_iter().enumerate() {
             let namespace = if matches!(body, Body::Node { .. } | Body::Namespace) { "" } else { "shop" };
-            let (uid, name, namespace) = (position.to_string(), position.to_string(), namespace.to_owned());
+            let (uid, name, namespace) = (position.to_string().into(), position.to_string(), namespace.to_owned());
             facts.learn(News::Applied(Object {
                 uid,
                 namespace,

@@ -1,189 +1,172 @@
 //! Objects as Kubernetes writes them, cut down to what identity needs. What has no uid is no object.
 
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core, discovery::v1 as discovery};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+mod wire;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::de::DeserializeOwned;
 
 use crate::object::{Body, Container, Kind, Object, Owner, Pod, Service};
+use wire::{Condition, ContainerStatus, Meta};
 
-/// What is watched and how it becomes an [`Object`].
-pub trait Decode {
-    /// The part that identity needs; `None` when it has no uid, or no version that is a number.
-    fn decode(&self) -> Option<Object>;
+pub(crate) use wire::{EndpointSlice, Named, Node, Pod as PodWire, Replicated, Service as ServiceWire};
+
+/// An object and by when it should be gone, nanoseconds since the epoch; 0 when nobody asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// The part that identity needs.
+    pub(crate) object: Object,
+    /// `deletionTimestamp`.
+    pub(crate) deadline_ns: i64,
+}
+
+/// What the server writes and how it becomes an [`Object`].
+pub(crate) trait Wire: DeserializeOwned + Clone + Send + 'static {
+    /// The object's metadata and what is particular to its kind.
+    fn parts(self, kind: Kind) -> (Meta, Body);
+}
+
+/// `None` when it has no uid, or no version that is a number.
+pub(crate) fn decode(wire: impl Wire, kind: Kind) -> Option<Decoded> {
+    let (meta, body) = wire.parts(kind);
+    if meta.uid.is_empty() {
+        return None;
+    }
+    let mut owners = meta.owner_references;
+    owners.sort_by_key(|owner| !owner.controller);
+    let object = Object {
+        uid: meta.uid.into(),
+        namespace: meta.namespace,
+        name: meta.name,
+        version: meta.resource_version.parse().ok()?,
+        created_ns: nanoseconds(meta.creation_timestamp.as_ref()),
+        owners: (owners.into_iter())
+            .map(|owner| Owner { uid: owner.uid.into(), kind: owner.kind, name: owner.name })
+            .collect(),
+        body,
+    };
+    Some(Decoded { object, deadline_ns: nanoseconds(meta.deletion_timestamp.as_ref()) })
 }
 
 fn nanoseconds(time: Option<&Time>) -> i64 {
     time.and_then(|time| i64::try_from(time.0.as_nanosecond()).ok()).unwrap_or(0)
 }
 
-fn object(meta: &ObjectMeta, body: Body) -> Option<Object> {
-    let mut owners: Vec<_> = meta.owner_references.iter().flatten().collect();
-    owners.sort_by_key(|owner| owner.controller != Some(true));
-    Some(Object {
-        uid: meta.uid.clone()?,
-        namespace: meta.namespace.clone().unwrap_or_default(),
-        name: meta.name.clone().unwrap_or_default(),
-        version: meta.resource_version.as_ref()?.parse().ok()?,
-        created_ns: nanoseconds(meta.creation_timestamp.as_ref()),
-        owners: (owners.into_iter())
-            .map(|owner| Owner { uid: owner.uid.clone(), kind: owner.kind.clone(), name: owner.name.clone() })
-            .collect(),
-        body,
-    })
-}
-
-fn json(status: &impl serde::Serialize) -> String {
-    serde_json::to_string(status).unwrap_or_default()
-}
-
-impl Decode for core::Pod {
-    fn decode(&self) -> Option<Object> {
-        let spec = self.spec.as_ref();
-        let status = self.status.clone().unwrap_or_default();
-        let containers: Vec<_> = (status.init_container_statuses.iter().flatten())
-            .chain(status.container_statuses.iter().flatten())
-            .map(container)
-            .collect();
-        let ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
-        let condition = |name: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == name);
-        let last_end_ns = containers.iter().map(|container| container.finished_ns).max().unwrap_or(0);
-        let unready_ns = nanoseconds(condition("Ready").and_then(|ready| ready.last_transition_time.as_ref()));
-        let primary = status.pod_ip.iter().cloned();
-        let others = status.pod_ips.iter().flatten().map(|ip| ip.ip.clone());
-        let mut ips: Vec<String> = primary.collect();
-        ips.extend(others.filter(|ip| Some(ip) != status.pod_ip.as_ref()));
+impl Wire for PodWire {
+    fn parts(self, _: Kind) -> (Meta, Body) {
+        let PodWire { mut metadata, spec, status } = self;
+        let containers: Vec<_> =
+            status.init_container_statuses.into_iter().chain(status.container_statuses).map(container).collect();
+        let ready = status.conditions.iter().find(|condition| condition.r#type == "Ready");
+        let ended_ns = match status.phase.as_str() {
+            "Succeeded" | "Failed" => ended(&containers, ready),
+            _ => 0,
+        };
+        let mut ips: Vec<String> =
+            status.pod_ips.into_iter().map(|ip| ip.ip).filter(|ip| *ip != status.pod_ip).collect();
+        if !status.pod_ip.is_empty() {
+            ips.insert(0, status.pod_ip);
+        }
         let pod = Pod {
-            node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
+            node: spec.node_name,
             ips,
-            host_network: spec.and_then(|spec| spec.host_network).unwrap_or(false),
-            ready: condition("Ready").is_some_and(|condition| condition.status == "True"),
-            ended_ns: if ended { last_end_ns.max(unready_ns) } else { 0 },
-            phase: status.phase.unwrap_or_default(),
-            reason: status.reason.unwrap_or_default(),
-            message: status.message.unwrap_or_default(),
-            labels: self.metadata.labels.clone().unwrap_or_default(),
-            qos: status.qos_class.unwrap_or_default(),
+            host_network: spec.host_network,
+            ready: ready.is_some_and(|ready| ready.status == "True"),
+            started_ns: nanoseconds(status.start_time.as_ref()),
+            ended_ns,
+            phase: status.phase,
+            reason: status.reason,
+            message: status.message,
+            labels: std::mem::take(&mut metadata.labels),
+            qos: status.qos_class,
             containers,
         };
-        object(&self.metadata, Body::Pod(Box::new(pod)))
+        (metadata, Body::Pod(Box::new(pod)))
     }
 }
 
-fn container(status: &core::ContainerStatus) -> Container {
-    let id = status.container_id.as_deref().unwrap_or_default();
-    let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+/// When the last container ended, or the pod stopped being ready, whichever is later.
+fn ended(containers: &[Container], ready: Option<&Condition>) -> i64 {
+    let last_ns = containers.iter().map(|container| container.finished_ns).max().unwrap_or(0);
+    last_ns.max(nanoseconds(ready.and_then(|ready| ready.last_transition_time.as_ref())))
+}
+
+fn container(status: ContainerStatus) -> Container {
+    let id = status.container_id;
     let mut container = Container {
-        id: id.split_once("://").map_or(id, |(_, id)| id).to_owned(),
-        name: status.name.clone(),
+        id: id.split_once("://").map_or(id.as_str(), |(_, id)| id).to_owned(),
+        name: status.name,
         state: "Unknown".into(),
-        restarts: i64::from(status.restart_count),
-        last_reason: last.and_then(|last| last.reason.clone()).unwrap_or_default(),
+        restarts: status.restart_count,
+        last_reason: status.last_state.terminated.map(|last| last.reason).unwrap_or_default(),
         ..Container::default()
     };
-    let Some(state) = &status.state else { return container };
-    if let Some(running) = &state.running {
+    let state = status.state;
+    if let Some(running) = state.running {
         container.state = "Running".into();
         container.started_ns = nanoseconds(running.started_at.as_ref());
-    } else if let Some(waiting) = &state.waiting {
+    } else if let Some(waiting) = state.waiting {
         container.state = "Waiting".into();
-        container.reason = waiting.reason.clone().unwrap_or_default();
-        container.message = waiting.message.clone().unwrap_or_default();
-    } else if let Some(ended) = &state.terminated {
+        container.reason = waiting.reason;
+        container.message = waiting.message;
+    } else if let Some(ended) = state.terminated {
         container.state = "Terminated".into();
-        container.reason = ended.reason.clone().unwrap_or_default();
-        container.message = ended.message.clone().unwrap_or_default();
         container.started_ns = nanoseconds(ended.started_at.as_ref());
         container.finished_ns = nanoseconds(ended.finished_at.as_ref());
+        container.reason = ended.reason;
+        container.message = ended.message;
     }
     container
 }
 
-impl Decode for core::Service {
-    fn decode(&self) -> Option<Object> {
-        let spec = self.spec.clone().unwrap_or_default();
-        let mut cluster_ips = spec.cluster_ips.unwrap_or_else(|| spec.cluster_ip.into_iter().collect());
+impl Wire for ServiceWire {
+    fn parts(self, _: Kind) -> (Meta, Body) {
+        let ServiceWire { metadata, spec, status } = self;
+        let mut cluster_ips = spec.cluster_ips;
+        if cluster_ips.is_empty() {
+            cluster_ips.push(spec.cluster_ip);
+        }
         cluster_ips.retain(|ip| !ip.is_empty() && ip != "None");
-        let ingress = self.status.iter().filter_map(|status| status.load_balancer.as_ref()?.ingress.as_ref()).flatten();
-        let mut external_ips = spec.external_ips.unwrap_or_default();
-        external_ips.extend(ingress.filter_map(|ingress| ingress.ip.clone()));
+        let mut external_ips = spec.external_ips;
+        external_ips.extend(status.load_balancer.ingress.into_iter().map(|ingress| ingress.ip));
+        external_ips.retain(|ip| !ip.is_empty());
         external_ips.sort();
         external_ips.dedup();
-        let selector = spec.selector.unwrap_or_default();
-        object(&self.metadata, Body::Service(Service { selector, cluster_ips, external_ips }))
+        (metadata, Body::Service(Service { selector: spec.selector, cluster_ips, external_ips }))
     }
 }
 
-impl Decode for discovery::EndpointSlice {
-    fn decode(&self) -> Option<Object> {
-        let labels = self.metadata.labels.as_ref();
-        let service = labels.and_then(|labels| labels.get("kubernetes.io/service-name")).cloned().unwrap_or_default();
-        let targets = self.endpoints.iter().flat_map(|endpoint| endpoint.target_ref.iter().cloned());
-        let pods = targets.filter(|target| target.kind.as_deref() == Some("Pod")).filter_map(|target| target.uid);
-        object(&self.metadata, Body::EndpointSlice { service, pods: pods.collect() })
+impl Wire for EndpointSlice {
+    fn parts(self, _: Kind) -> (Meta, Body) {
+        let mut metadata = self.metadata;
+        let service = metadata.labels.remove("kubernetes.io/service-name").unwrap_or_default();
+        let targets = self.endpoints.into_iter().map(|endpoint| endpoint.target_ref);
+        let pods = targets.filter(|target| target.kind == "Pod" && !target.uid.is_empty());
+        (metadata, Body::EndpointSlice { service, pods: pods.map(|target| target.uid.into()).collect() })
     }
 }
 
-impl Decode for core::Node {
-    fn decode(&self) -> Option<Object> {
-        let addresses = self.status.iter().flat_map(|status| status.addresses.iter().flatten());
-        let ips = addresses.filter(|address| address.type_ == "InternalIP").map(|address| address.address.clone());
-        let pod_cidrs = self.spec.as_ref().and_then(|spec| spec.pod_cidrs.clone()).unwrap_or_default();
-        object(&self.metadata, Body::Node { ips: ips.collect(), pod_cidrs })
+impl Wire for Node {
+    fn parts(self, _: Kind) -> (Meta, Body) {
+        let internal = self.status.addresses.into_iter().filter(|address| address.r#type == "InternalIP");
+        let ips = internal.map(|address| address.address).collect();
+        (self.metadata, Body::Node { ips, pod_cidrs: self.spec.pod_cidrs })
     }
 }
 
-impl Decode for core::Namespace {
-    fn decode(&self) -> Option<Object> {
-        object(&self.metadata, Body::Namespace)
+impl Wire for Replicated {
+    fn parts(self, kind: Kind) -> (Meta, Body) {
+        let status = if self.status.is_null() { "{}".to_owned() } else { self.status.to_string() };
+        let body = if kind == Kind::Deployment { Body::Deployment(status) } else { Body::ReplicaSet(status) };
+        (self.metadata, body)
     }
 }
 
-impl Decode for apps::ReplicaSet {
-    fn decode(&self) -> Option<Object> {
-        object(&self.metadata, Body::ReplicaSet(json(&self.status)))
+impl Wire for Named {
+    fn parts(self, kind: Kind) -> (Meta, Body) {
+        (self.metadata, if kind == Kind::Namespace { Body::Namespace } else { Body::Owner(kind) })
     }
 }
-
-impl Decode for apps::Deployment {
-    fn decode(&self) -> Option<Object> {
-        object(&self.metadata, Body::Deployment(json(&self.status)))
-    }
-}
-
-macro_rules! stands_in_chains {
-    ($($of:ty => $kind:ident),*) => {$(
-        impl Decode for $of {
-            fn decode(&self) -> Option<Object> {
-                object(&self.metadata, Body::Owner(Kind::$kind))
-            }
-        }
-    )*};
-}
-
-stands_in_chains!(apps::StatefulSet => StatefulSet, apps::DaemonSet => DaemonSet, batch::Job => Job, batch::CronJob => CronJob);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pod_as_the_server_writes_it_keeps_what_identity_needs() {
-        let pod: core::Pod = serde_json::from_value(serde_json::json!({
-            "metadata": {"uid": "u", "name": "p", "namespace": "shop", "resourceVersion": "7",
-                "creationTimestamp": "1970-01-01T00:00:01Z",
-                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "ru", "controller": true}]},
-            "spec": {"nodeName": "n", "containers": []},
-            "status": {"phase": "Succeeded", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}],
-                "containerStatuses": [{"name": "c", "containerID": "containerd://abc", "image": "i", "imageID": "i",
-                    "ready": false, "restartCount": 2, "state": {"terminated": {"exitCode": 0, "reason": "Completed",
-                    "finishedAt": "1970-01-01T00:00:05Z"}}}]}
-        }))
-        .unwrap();
-        let object = pod.decode().unwrap();
-        assert_eq!((object.version, object.created_ns, object.owners[0].uid.as_str()), (7, 1_000_000_000, "ru"));
-        let Body::Pod(pod) = object.body else { panic!("no pod") };
-        assert_eq!((pod.node.as_str(), pod.ended_ns), ("n", 5_000_000_000));
-        assert_eq!(pod.ips, ["10.0.0.1", "fd00::1"]);
-        assert_eq!((pod.containers[0].id.as_str(), pod.containers[0].restarts), ("abc", 2));
-    }
-}
+mod tests;

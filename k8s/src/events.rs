@@ -63,7 +63,7 @@ fn of_container(before: Option<&Container>, after: &Container) -> impl Iterator<
 
 fn row(object: &Object, pod: &Pod, time_ns: i64, [container, event, reason, message]: [&str; 4]) -> Row {
     let name = object.full_name();
-    let texts = [&object.uid, name.as_str(), &object.namespace, &pod.node, container, event, reason, message];
+    let texts = [&*object.uid, name.as_str(), &object.namespace, &pod.node, container, event, reason, message];
     let values = std::iter::once(Value::Time(time_ns)).chain(texts.map(|text| Value::Text(text.into())));
     Row { table: &POD_EVENTS, values: values.collect() }
 }

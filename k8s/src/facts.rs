@@ -1,13 +1,19 @@
 //! The cluster as known, kept as rows of metadata tables. Pure: time and objects are arguments.
 
+mod addresses;
+mod index;
 mod row;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::events;
 use crate::object::{Body, Kind, Object};
+use addresses::{Addresses, Place, claims_of};
+use index::{Index, selects};
+use row::OWNERS_MAX;
 
 pub use row::{Row, Value};
 
@@ -31,6 +37,9 @@ pub enum News {
     },
 }
 
+/// Objects that are held at most.
+const OBJECTS_MAX: usize = 500_000;
+
 /// A row that appeared (+1) or went (-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -40,25 +49,42 @@ pub struct Change {
     pub diff: i64,
 }
 
+impl Change {
+    /// What makes `after` out of `before`; each has a row at most once.
+    pub(crate) fn between(before: Vec<Row>, after: &[Row], changes: &mut Vec<Change>) {
+        let come = after.iter().filter(|row| !before.contains(row));
+        changes.extend(come.map(|row| Change { row: row.clone(), diff: 1 }));
+        let gone = before.into_iter().filter(|row| !after.contains(row));
+        changes.extend(gone.map(|row| Change { row, diff: -1 }));
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     object: Object,
+    /// 0 while it exists.
     stop_ns: i64,
+    /// The end was seen when it came, not found out later.
+    seen: bool,
     rows: Vec<Row>,
+    claimed: Vec<Place>,
 }
 
 /// All objects that are known, and the rows that were told of them.
 #[derive(Debug)]
 pub struct Facts {
     retention_ns: i64,
-    held: HashMap<String, Held>,
-    by_namespace: HashMap<String, BTreeSet<String>>,
-    stopped: BTreeSet<(i64, String)>,
-    dirty: HashSet<String>,
+    held: HashMap<Arc<str>, Held>,
+    index: Index,
+    addresses: Addresses,
+    stopped: BTreeSet<(i64, Arc<str>)>,
+    dirty: HashSet<Arc<str>>,
     gone: Vec<Row>,
     events: Vec<Row>,
     since_ns: Option<i64>,
     now_ns: i64,
+    living: HashMap<Kind, usize>,
+    refused: HashMap<Kind, u64>,
 }
 
 impl Facts {
@@ -68,13 +94,16 @@ impl Facts {
         Self {
             retention_ns,
             held: HashMap::new(),
-            by_namespace: HashMap::new(),
+            index: Index::default(),
+            addresses: Addresses::default(),
             stopped: BTreeSet::new(),
             dirty: HashSet::new(),
             gone: Vec::new(),
             events: Vec::new(),
             since_ns: None,
             now_ns: 0,
+            living: HashMap::new(),
+            refused: HashMap::new(),
         }
     }
 
@@ -85,7 +114,7 @@ impl Facts {
             News::Deleted(object, at_ns) => {
                 let uid = object.uid.clone();
                 self.keep(object);
-                self.stop(&uid, at_ns);
+                self.stop(&uid, at_ns, true);
             }
             News::Listed { kind, objects, version, at_ns } => self.list(kind, objects, version, at_ns),
         }
@@ -102,14 +131,10 @@ impl Facts {
             self.stopped.remove(&(until_ns, uid.clone()));
             let Some(held) = self.held.remove(&uid) else { continue };
             self.mark_named(&held.object);
+            self.index.remove(&held.object);
             self.dirty.remove(&uid);
+            self.addresses.claim(&uid, &held.claimed, Vec::new());
             self.gone.extend(held.rows);
-            if let Some(uids) = self.by_namespace.get_mut(&held.object.namespace) {
-                uids.remove(&uid);
-                if uids.is_empty() {
-                    self.by_namespace.remove(&held.object.namespace);
-                }
-            }
         }
     }
 
@@ -120,12 +145,13 @@ impl Facts {
             let rows = self.rows_of(&uid);
             let Some(held) = self.held.get_mut(&uid) else { continue };
             let before = std::mem::replace(&mut held.rows, rows);
-            let after = &held.rows;
-            changes.extend(
-                after.iter().filter(|row| !before.contains(row)).map(|row| Change { row: row.clone(), diff: 1 }),
-            );
-            changes.extend(before.into_iter().filter(|row| !after.contains(row)).map(|row| Change { row, diff: -1 }));
+            Change::between(before, &held.rows, &mut changes);
+            let claims = claims_of(held);
+            let places = claims.iter().map(|(place, _)| *place).collect();
+            let before = std::mem::replace(&mut held.claimed, places);
+            self.addresses.claim(&uid, &before, claims);
         }
+        self.addresses.changes(&mut changes);
         changes
     }
 
@@ -147,71 +173,109 @@ impl Facts {
         self.held.is_empty()
     }
 
+    /// How many objects of a kind exist in the cluster, as far as known.
+    #[must_use]
+    pub fn living(&self, kind: Kind) -> usize {
+        self.living.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// How many objects of a kind were not taken in because too many are held.
+    #[must_use]
+    pub fn refused(&self, kind: Kind) -> u64 {
+        self.refused.get(&kind).copied().unwrap_or(0)
+    }
+
     fn keep(&mut self, object: Object) {
         let before = self.held.get(&object.uid);
         if before.is_some_and(|held| held.object.version >= object.version) {
+            return;
+        }
+        if before.is_none() && self.held.len() >= OBJECTS_MAX {
+            *self.refused.entry(object.kind()).or_default() += 1;
             return;
         }
         let told = self.since_ns.is_some_and(|since_ns| before.is_some() || object.created_ns >= since_ns);
         if told {
             self.events.extend(events::between(before.map(|held| &held.object), &object, self.now_ns));
         }
-        if before.is_none_or(|held| names_differ(&held.object, &object)) {
+        let uid = Arc::clone(&object.uid);
+        self.dirty.insert(Arc::clone(&uid));
+        let Some(held) = self.held.get_mut(&uid) else {
+            self.index.insert(&object);
             self.mark_named(&object);
+            *self.living.entry(object.kind()).or_default() += 1;
+            let (rows, claimed) = (Vec::new(), Vec::new());
+            self.held.insert(uid, Held { object, stop_ns: 0, seen: false, rows, claimed });
+            return;
+        };
+        let before = std::mem::replace(&mut held.object, object.clone());
+        if !names_differ(&before, &object) {
+            return;
         }
-        self.dirty.insert(object.uid.clone());
-        self.by_namespace.entry(object.namespace.clone()).or_default().insert(object.uid.clone());
-        match self.held.get_mut(&object.uid) {
-            Some(held) => held.object = object,
-            None => {
-                self.held.insert(object.uid.clone(), Held { object, stop_ns: 0, rows: Vec::new() });
-            }
-        }
+        self.mark_named(&before);
+        self.index.remove(&before);
+        self.index.insert(&object);
+        self.mark_named(&object);
     }
 
-    fn stop(&mut self, uid: &str, at_ns: i64) {
+    fn stop(&mut self, uid: &Arc<str>, at_ns: i64, seen: bool) {
+        let at_ns = at_ns.max(1);
         let Some(held) = self.held.get_mut(uid) else { return };
-        if held.stop_ns != 0 && held.stop_ns <= at_ns {
+        if held.stop_ns != 0 && (held.stop_ns, !held.seen) <= (at_ns, !seen) {
             return;
         }
         let retention_ns = if held.object.kind() == Kind::Pod { self.retention_ns } else { self.retention_ns * 2 };
-        if held.stop_ns == 0 && self.since_ns.is_some() {
-            self.events.extend(events::deleted(&held.object, at_ns));
+        if held.stop_ns == 0 {
+            *self.living.entry(held.object.kind()).or_default() -= 1;
+            if self.since_ns.is_some() {
+                self.events.extend(events::deleted(&held.object, at_ns));
+            }
+        } else {
+            self.stopped.remove(&(held.stop_ns.saturating_add(retention_ns), Arc::clone(uid)));
         }
-        if held.stop_ns != 0 {
-            self.stopped.remove(&(held.stop_ns.saturating_add(retention_ns), uid.to_owned()));
-        }
-        held.stop_ns = at_ns.max(1);
-        self.stopped.insert((held.stop_ns.saturating_add(retention_ns), uid.to_owned()));
+        (held.stop_ns, held.seen) = (at_ns, seen);
+        self.stopped.insert((at_ns.saturating_add(retention_ns), Arc::clone(uid)));
         let object = held.object.clone();
-        self.dirty.insert(uid.to_owned());
+        self.dirty.insert(Arc::clone(uid));
         self.mark_named(&object);
     }
 
     fn list(&mut self, kind: Kind, objects: Vec<Object>, version: u64, at_ns: i64) {
-        let present: HashSet<_> = objects.iter().map(|object| object.uid.clone()).collect();
+        let present: HashSet<_> = objects.iter().map(|object| Arc::clone(&object.uid)).collect();
         let missing: Vec<_> = (self.held.iter())
             .filter(|(uid, held)| held.object.kind() == kind && held.stop_ns == 0 && !present.contains(*uid))
             .filter(|(_, held)| held.object.version <= version)
-            .map(|(uid, _)| uid.clone())
+            .map(|(uid, _)| Arc::clone(uid))
             .collect();
-        missing.iter().for_each(|uid| self.stop(uid, at_ns));
+        missing.iter().for_each(|uid| self.stop(uid, at_ns, false));
         objects.into_iter().for_each(|object| self.keep(object));
     }
 
-    /// Marks what may take its names from the object: pods and replica sets of its namespace.
+    /// Marks what may take its names from the object.
     fn mark_named(&mut self, object: &Object) {
-        if matches!(object.body, Body::Pod(_) | Body::Node { .. } | Body::Namespace) {
-            return;
+        match &object.body {
+            Body::Pod(_) | Body::Node { .. } | Body::Namespace => {}
+            Body::Service(service) => {
+                let pods = self.index.pods_in(&object.namespace).filter(|uid| {
+                    let held = self.held.get(*uid).map(|held| &held.object.body);
+                    matches!(held, Some(Body::Pod(pod)) if selects(service, pod))
+                });
+                self.dirty.extend(pods.cloned());
+                for slice in self.index.slices_of(object).filter_map(|uid| self.held.get(uid)) {
+                    if let Body::EndpointSlice { pods, .. } = &slice.object.body {
+                        self.dirty.extend(pods.iter().cloned());
+                    }
+                }
+            }
+            Body::EndpointSlice { pods, .. } => self.dirty.extend(pods.iter().cloned()),
+            Body::ReplicaSet(_) | Body::Deployment(_) | Body::Owner(_) => {
+                self.dirty.extend(self.index.descendants(&object.uid, OWNERS_MAX));
+            }
         }
-        let Some(uids) = self.by_namespace.get(&object.namespace) else { return };
-        let named = uids.iter().filter(|uid| {
-            self.held.get(*uid).is_some_and(|held| matches!(held.object.body, Body::Pod(_) | Body::ReplicaSet(_)))
-        });
-        self.dirty.extend(named.cloned());
     }
 }
 
+/// Whether others may be named differently after a change, or be found differently.
 fn names_differ(before: &Object, after: &Object) -> bool {
     if before.owners != after.owners {
         return true;

@@ -1,7 +1,8 @@
 //! What the cluster says of pods, services and addresses, as changes of metadata tables.
 
 pub mod batches;
-pub mod decode;
+mod decode;
 pub mod events;
 pub mod facts;
 pub mod object;
+pub mod watch;

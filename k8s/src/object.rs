@@ -1,6 +1,7 @@
 //! The few fields of the cluster's objects that identity needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Kinds of objects that are watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,11 +20,46 @@ pub enum Kind {
     CronJob,
 }
 
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 11] = [
+        Kind::Pod,
+        Kind::Service,
+        Kind::EndpointSlice,
+        Kind::Node,
+        Kind::Namespace,
+        Kind::ReplicaSet,
+        Kind::Deployment,
+        Kind::StatefulSet,
+        Kind::DaemonSet,
+        Kind::Job,
+        Kind::CronJob,
+    ];
+
+    /// As Kubernetes writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Pod => "Pod",
+            Kind::Service => "Service",
+            Kind::EndpointSlice => "EndpointSlice",
+            Kind::Node => "Node",
+            Kind::Namespace => "Namespace",
+            Kind::ReplicaSet => "ReplicaSet",
+            Kind::Deployment => "Deployment",
+            Kind::StatefulSet => "StatefulSet",
+            Kind::DaemonSet => "DaemonSet",
+            Kind::Job => "Job",
+            Kind::CronJob => "CronJob",
+        }
+    }
+}
+
 /// Who created an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// uid of the owner.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// Kind as Kubernetes writes it.
     pub kind: String,
     /// Name, in the same namespace.
@@ -34,7 +70,7 @@ pub struct Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// uid; never used again after deletion.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// Namespace, empty for cluster-wide kinds.
     pub namespace: String,
     /// Name without the namespace.
@@ -61,7 +97,7 @@ pub enum Body {
         /// Name of the service, in the slice's namespace.
         service: String,
         /// uids of the pods.
-        pods: Vec<String>,
+        pods: Vec<Arc<str>>,
     },
     /// A node.
     Node {
@@ -101,6 +137,8 @@ pub struct Pod {
     pub qos: String,
     /// The `Ready` condition holds.
     pub ready: bool,
+    /// When its node took it up, 0 before; it gets its addresses after that.
+    pub started_ns: i64,
     /// When the phase became Succeeded or Failed, else 0.
     pub ended_ns: i64,
     /// Its containers.

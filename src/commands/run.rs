@@ -46,6 +46,9 @@ pub(crate) struct RunFlags {
     /// Name of this node [default: the host's name]
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
+    /// The cluster whose names are used: a kubeconfig FILE, in-cluster or none [default: in-cluster in a pod, else none]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<String>,
     /// Number of this agent, unique in a cluster [default: 1]
     #[arg(long, value_name = "N")]
     asid: Option<String>,
@@ -77,6 +80,7 @@ impl RunFlags {
         given(&mut flags, "workers", self.workers.as_ref());
         given(&mut flags, "capture_bodies", self.capture_bodies.as_ref());
         given(&mut flags, "node", self.node.as_ref());
+        given(&mut flags, "kubeconfig", self.kubeconfig.as_ref());
         given(&mut flags, "asid", self.asid.as_ref());
         given(&mut flags, "state", self.state.as_ref());
         given(&mut flags, "log", self.log.as_ref());

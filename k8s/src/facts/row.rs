@@ -1,16 +1,17 @@
 //! Rows of the metadata tables, derived from what is held.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use watershed_model::Table;
 use watershed_model::tables as identity;
 
+use super::index::selects;
 use super::{Facts, Held};
-use crate::object::{Body, Object, Owner, Pod, Service};
+use crate::object::{Body, Object, Owner, Pod};
 
 /// Longest chain of owners that is followed.
-const OWNERS_MAX: usize = 8;
+pub(super) const OWNERS_MAX: usize = 8;
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +20,8 @@ pub enum Value {
     Text(Box<str>),
     /// Nanoseconds since the epoch.
     Time(i64),
+    /// A number.
+    Number(i64),
     /// A boolean.
     Flag(bool),
     /// An address, IPv4 mapped into IPv6.
@@ -51,7 +54,7 @@ fn array(values: &[String]) -> Value {
 }
 
 fn owners(values: &[Owner]) -> Value {
-    let values: Vec<_> = (values.iter()).map(|o| json!({"uid": o.uid, "kind": o.kind, "name": o.name})).collect();
+    let values: Vec<_> = (values.iter()).map(|o| json!({"uid": &*o.uid, "kind": o.kind, "name": o.name})).collect();
     text(json!(values).to_string())
 }
 
@@ -83,22 +86,13 @@ impl Facts {
             Body::Deployment(status) => (&identity::K8S_DEPLOYMENTS, vec![text(status.as_str())]),
             Body::EndpointSlice { .. } | Body::Owner(_) => return Vec::new(),
         };
-        let mut values = vec![text(object.uid.as_str()), text(object.full_name())];
+        let mut values = vec![text(&*object.uid), text(object.full_name())];
         if !object.namespace.is_empty() {
             values.push(text(object.namespace.as_str()));
         }
         values.extend(middle);
         values.extend([Value::Time(object.created_ns), Value::Time(held.stop_ns)]);
-        let mut rows = vec![Row { table, values: values.into() }];
-        match &object.body {
-            Body::Service(service) => {
-                let all = service.cluster_ips.iter().chain(&service.external_ips);
-                rows.extend(addresses(object, "service", all, held.stop_ns));
-            }
-            Body::Node { ips, .. } => rows.extend(addresses(object, "node", ips, held.stop_ns)),
-            _ => {}
-        }
-        rows
+        vec![Row { table, values: values.into() }]
     }
 
     fn pod_rows(&self, held: &Held, pod: &Pod) -> Vec<Row> {
@@ -109,7 +103,7 @@ impl Facts {
         let top = self.topmost(object);
         let (ids, names): (Vec<_>, Vec<_>) = self.services_of(held, pod).into_iter().map(|(n, id)| (id, n)).unzip();
         let values = vec![
-            text(object.uid.as_str()),
+            text(&*object.uid),
             text(object.full_name()),
             text(object.namespace.as_str()),
             text(pod.node.as_str()),
@@ -133,17 +127,14 @@ impl Facts {
         ];
         let mut rows = vec![Row { table: &identity::K8S_PODS, values: values.into() }];
         rows.extend(containers(held, pod));
-        if !pod.host_network {
-            let released_ns = if pod.ended_ns == 0 { held.stop_ns } else { pod.ended_ns };
-            rows.extend(addresses(object, "pod", &pod.ips, released_ns));
-        }
         rows
     }
 
     /// uid and full name of the nearest owner of that kind, empty when there is none that is known.
     fn ancestor(&self, object: &Object, kind: &str) -> [String; 2] {
-        (self.chain(object).into_iter().find(|owner| owner.kind == kind))
-            .map_or_else(Default::default, |owner| [owner.uid, format!("{}/{}", object.namespace, owner.name)])
+        (self.chain(object).into_iter().find(|owner| owner.kind == kind)).map_or_else(Default::default, |owner| {
+            [owner.uid.to_string(), format!("{}/{}", object.namespace, owner.name)]
+        })
     }
 
     fn topmost(&self, object: &Object) -> Option<Owner> {
@@ -164,32 +155,29 @@ impl Facts {
     }
 
     /// Names and uids of the pod's services, sorted by name. A deleted service counts for pods that went before it.
-    fn services_of(&self, held: &Held, pod: &Pod) -> Vec<(String, String)> {
-        let Some(uids) = self.by_namespace.get(&held.object.namespace) else { return Vec::new() };
-        let neighbours: Vec<_> = uids.iter().filter_map(|uid| self.held.get(uid)).collect();
-        let sliced = |name: &str| {
-            neighbours.iter().any(|other| match &other.object.body {
-                Body::EndpointSlice { service, pods } => {
-                    other.stop_ns == 0 && service == name && pods.contains(&held.object.uid)
-                }
-                _ => false,
-            })
-        };
-        let mut services: Vec<_> = (neighbours.iter())
-            .filter(|other| other.stop_ns == 0 || (held.stop_ns != 0 && held.stop_ns <= other.stop_ns))
-            .filter(|other| match &other.object.body {
-                Body::Service(service) => selects(service, pod) || sliced(&other.object.name),
-                _ => false,
-            })
-            .map(|other| (other.object.full_name(), other.object.uid.clone()))
-            .collect();
-        services.sort();
-        services
+    fn services_of(&self, held: &Held, pod: &Pod) -> BTreeSet<(String, String)> {
+        let namespace = &held.object.namespace;
+        let counts = |service: &&Held| service.stop_ns == 0 || (held.stop_ns != 0 && held.stop_ns <= service.stop_ns);
+        let selecting = self
+            .index
+            .maybe_selecting(namespace, pod)
+            .filter_map(|uid| self.held.get(uid))
+            .filter(|service| matches!(&service.object.body, Body::Service(service) if selects(service, pod)));
+        let slices = self.index.slices_with(&held.object.uid).filter_map(|uid| self.held.get(uid));
+        let sliced = slices.filter_map(|slice| match &slice.object.body {
+            Body::EndpointSlice { service, .. } if slice.stop_ns == 0 => {
+                Some(format!("{}/{service}", slice.object.namespace))
+            }
+            _ => None,
+        });
+        let sliced: BTreeSet<_> = sliced.collect();
+        let named = sliced.iter().flat_map(|name| self.index.services_named(name));
+        selecting
+            .chain(named.filter_map(|uid| self.held.get(uid)))
+            .filter(counts)
+            .map(|service| (service.object.full_name(), service.object.uid.to_string()))
+            .collect()
     }
-}
-
-fn selects(service: &Service, pod: &Pod) -> bool {
-    !service.selector.is_empty() && service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
 }
 
 fn containers<'a>(held: &'a Held, pod: &'a Pod) -> impl Iterator<Item = Row> + 'a {
@@ -199,35 +187,12 @@ fn containers<'a>(held: &'a Held, pod: &'a Pod) -> impl Iterator<Item = Row> + '
         let values = [
             text(container.id.as_str()),
             text(container.name.as_str()),
-            text(held.object.uid.as_str()),
+            text(&*held.object.uid),
             text(container.state.as_str()),
             text(status.to_string()),
             Value::Time(container.started_ns),
             Value::Time(stop_ns),
         ];
         Row { table: &identity::K8S_CONTAINERS, values: values.into() }
-    })
-}
-
-fn addresses<'a>(
-    object: &'a Object,
-    kind: &'static str,
-    ips: impl IntoIterator<Item = &'a String> + 'a,
-    released_ns: i64,
-) -> impl Iterator<Item = Row> + 'a {
-    ips.into_iter().filter_map(|ip| ip.parse::<IpAddr>().ok()).map(move |ip| {
-        let octets = match ip {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
-        let values = [
-            Value::Address(octets),
-            text(kind),
-            text(object.uid.as_str()),
-            text(object.full_name()),
-            Value::Time(object.created_ns),
-            Value::Time(released_ns),
-        ];
-        Row { table: &identity::K8S_ADDRESSES, values: values.into() }
     })
 }

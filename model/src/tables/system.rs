@@ -94,3 +94,24 @@ pub static SYSTEM_SUBSCRIPTIONS: Table = Table {
             .behaves(Pattern::MetricGauge),
     ],
 };
+
+/// How what is known of the cluster is kept up, by kind of object.
+pub static SYSTEM_WATCHES: Table = Table {
+    name: "system.watches",
+    kind: Kind::State,
+    doc: "How what is known of the cluster is kept up, by kind of object. Empty without a cluster.",
+    columns: &[
+        Column::new("kind", DataType::String, "Kind of object, such as Pod."),
+        Column::new(
+            "state",
+            DataType::String,
+            "watching; listing: all is being read; refused: no right to the kind; away: the server does not answer.",
+        )
+        .behaves(Pattern::GeneralEnum),
+        Column::new("since", DataType::Time64Ns, "Since when it is in this state.").means(Semantic::TimeNs),
+        Column::new("objects", DataType::Int64, "Objects that exist, as far as known.").behaves(Pattern::MetricGauge),
+        Column::new("dropped", DataType::Int64, "Objects that could not be read, or were too many to keep.")
+            .behaves(Pattern::MetricCounter),
+        Column::new("error", DataType::String, "Why it is refused or away."),
+    ],
+};

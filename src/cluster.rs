@@ -1,0 +1,39 @@
+//! The cluster's names, if there is a cluster: its watches, and their rows on the way to the ticks.
+
+use std::path::PathBuf;
+
+use tokio::task::JoinHandle;
+use watershed_k8s::watch::{self, Access, Told};
+use watershed_model::tables::POD_EVENTS;
+
+use crate::config::Settings;
+use crate::failure::{Failure, Outcome};
+use crate::feed::{Fed, Feed};
+
+/// Where the cluster is. A recording is of another time and perhaps another cluster, so it must be asked for.
+fn access(settings: &Settings) -> Option<Access> {
+    match settings.kubeconfig() {
+        Some("none") => None,
+        Some("in-cluster") => Some(Access::InCluster),
+        Some(path) => Some(Access::Kubeconfig(PathBuf::from(path))),
+        None if settings.source() == "kernel" && watch::in_cluster() => Some(Access::InCluster),
+        None => None,
+    }
+}
+
+/// Starts to watch; the task runs until it is aborted. A server that does not answer is no failure.
+pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<JoinHandle<()>>> {
+    let Some(access) = access(settings) else { return Ok(None) };
+    let client = watch::connect(&access).await.map_err(|error| Failure::usage(format!("--kubeconfig {error}")))?;
+    let tell = async move |told: Told| {
+        let Told { states, events } = told;
+        if !states.is_empty() && !feed.send(Fed::States(states)).await {
+            return false;
+        }
+        match events {
+            Some(events) => feed.send(Fed::Events(POD_EVENTS.name, events)).await,
+            None => true,
+        }
+    };
+    Ok(Some(tokio::spawn(watch::run(client, watershed_ingest::now_ns, tell))))
+}
