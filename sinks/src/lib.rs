@@ -1,0 +1,16 @@
+//! Consumers of consolidated batches `(row, time, diff)` plus frontier. All have one shape ([`Endpoint`]) and are run by
+//! one runner ([`Running`]), which bounds what waits, tries again, counts, and never slows the view down.
+
+mod buffer;
+pub mod endpoint;
+pub mod feed;
+mod reader;
+pub mod retry;
+pub mod running;
+pub mod status;
+mod writer;
+
+pub use endpoint::{Batch, Changes, Endpoint, Fault, Written};
+pub use feed::{Ended, Event, Feed, Follow, Pending, Shape};
+pub use running::{Budget, Running};
+pub use status::{Phase, Status};
