@@ -6,6 +6,7 @@ pub mod columns;
 pub mod fixed;
 pub mod histogram;
 pub mod json;
+pub mod sizes;
 pub mod tables;
 pub mod tick;
 pub mod upid;

@@ -64,6 +64,7 @@ impl Buffer {
             return Ok(());
         }
         if !state.batches.is_empty() && state.bytes + bytes > self.most_bytes {
+            self.changed.notify_waiters();
             return Err(Refusal::Full(state.clear() + rows as u64));
         }
         state.bytes += bytes;
@@ -80,7 +81,9 @@ impl Buffer {
 
     /// Throws away what waits and asks for nothing more; the rows thrown away.
     pub(crate) fn give_up(&self) -> u64 {
-        self.lock().clear()
+        let rows = self.lock().clear();
+        self.changed.notify_waiters();
+        rows
     }
 
     /// The next batch. With nothing waiting and nothing on its way, it asks for a snapshot.
@@ -123,6 +126,19 @@ impl Buffer {
                 if state.wanted {
                     return state.epoch;
                 }
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until what a subscription leads up to was thrown away.
+    pub(crate) async fn stale(&self, epoch: u64) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.lock().epoch != epoch {
+                return;
             }
             changed.await;
         }

@@ -54,6 +54,8 @@ pub struct Written {
     pub dropped: u64,
     /// Why rows were dropped.
     pub reason: Option<String>,
+    /// Whether the next batch must be a snapshot.
+    pub begin_again: bool,
 }
 
 impl Written {

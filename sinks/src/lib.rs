@@ -4,13 +4,19 @@
 mod buffer;
 pub mod endpoint;
 pub mod feed;
+mod file;
+mod lines;
+pub mod manifest;
 mod reader;
 pub mod retry;
 pub mod running;
 pub mod status;
+mod stdout;
+mod webhook;
 mod writer;
 
 pub use endpoint::{Batch, Changes, Endpoint, Fault, Written};
 pub use feed::{Ended, Event, Feed, Follow, Pending, Shape};
+pub use manifest::{Follows, Identity, Kind, Manifest, ManifestError};
 pub use running::{Budget, Running};
 pub use status::{Phase, Status};

@@ -39,7 +39,12 @@ pub(crate) async fn run(feed: &dyn Feed, buffer: &Buffer, status: &Status, polic
 async fn follow_one(follow: &mut dyn Follow, epoch: u64, buffer: &Buffer, status: &Status) -> Option<String> {
     let mut open = Open::new(Arc::new(follow.shape().clone()));
     loop {
-        let event = match follow.next().await {
+        let event = tokio::select! {
+            event = follow.next() => event,
+            // The writer lost track of its endpoint; it asks for a snapshot when it is ready.
+            () = buffer.stale(epoch) => return None,
+        };
+        let event = match event {
             Ok(event) => event,
             Err(ended) => return Some(ended.to_string()),
         };
@@ -55,7 +60,6 @@ async fn follow_one(follow: &mut dyn Follow, epoch: u64, buffer: &Buffer, status
                 status.change(|status| status.closed = time);
                 match open.close(time).map_or(Ok(()), |batch| buffer.push(epoch, batch)) {
                     Ok(()) => (),
-                    // The writer lost track of its endpoint; it asks for a snapshot when it is ready.
                     Err(Refusal::Stale) => return None,
                     Err(Refusal::Full(dropped)) => {
                         give_up(status, dropped);

@@ -76,6 +76,10 @@ impl Writer<'_> {
         }
         let written = self.endpoint.write(Arc::clone(batch)).await?;
         self.backoff.reset();
+        if written.begin_again {
+            // Nothing is lost: the snapshot holds what waited.
+            self.buffer.give_up();
+        }
         self.status.change(|status| {
             status.phase = Phase::Running;
             status.frontier = batch.frontier;
@@ -83,7 +87,8 @@ impl Writer<'_> {
             status.dropped += written.dropped;
             match written.reason {
                 Some(reason) => status.reason = reason,
-                None if self.buffer.is_wanted() => status.reason.clear(),
+                None if written.begin_again || self.buffer.is_wanted() => status.reason.clear(),
+                // What waited was thrown away, which is still worth telling.
                 None => (),
             }
         });
