@@ -12,6 +12,7 @@ mod format;
 mod rows;
 mod run;
 mod signals;
+mod sinks;
 
 use std::process::ExitCode;
 

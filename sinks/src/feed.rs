@@ -38,6 +38,8 @@ pub struct Shape {
     pub schema: SchemaRef,
     /// Names of the columns that identify a row; empty when rows have no key.
     pub key: Vec<String>,
+    /// Whether rows only come: what leaves the window that is followed stays where it was written.
+    pub append: bool,
 }
 
 /// One subscription.

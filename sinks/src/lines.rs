@@ -19,12 +19,13 @@ pub(crate) fn rows(changes: &Changes) -> impl Iterator<Item = (String, i64)> + '
 /// A batch's lines; a snapshot begins with a restart line, and the last line is the progress.
 pub(crate) fn of_batch(batch: &Batch) -> String {
     let mut text = String::new();
-    if batch.snapshot {
+    let replaces = batch.snapshot && !batch.shape.append;
+    if replaces {
         text.push_str("{\"restart\":\"a snapshot follows\"}\n");
     }
     let mut view = String::new();
     quote(&mut view, &batch.shape.view);
-    let kind = if batch.snapshot { "snapshot" } else { "table" };
+    let kind = if replaces { "snapshot" } else { "table" };
     for changes in &batch.changes {
         for (row, diff) in rows(changes) {
             writeln!(text, "{{\"{kind}\":{view},\"time\":{},\"diff\":{diff},\"row\":{row}}}", changes.time)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::endpoint::Endpoint;
+use crate::feed::Shape;
 use crate::file::FileSettings;
 use crate::retry::RetryPolicy;
 use crate::running::Budget;
@@ -133,6 +134,16 @@ impl Kind {
             Kind::File(_) => "file",
             Kind::Stdout(_) => "stdout",
             Kind::Webhook(_) => "webhook",
+        }
+    }
+
+    /// Whether this kind can take such rows.
+    ///
+    /// # Errors
+    /// When it cannot; says why.
+    pub fn check(&self, _shape: &Shape) -> Result<(), ManifestError> {
+        match self {
+            Kind::File(_) | Kind::Stdout(_) | Kind::Webhook(_) => Ok(()),
         }
     }
 

@@ -4,6 +4,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use tokio::time::Instant;
 
 use crate::buffer::{Buffer, Refusal};
@@ -99,6 +101,7 @@ impl Open {
     }
 
     fn add(&mut self, changes: Changes, snapshot: bool) {
+        let changes = if self.shape.append { only_new(changes) } else { changes };
         self.snapshot |= snapshot;
         self.bytes += changes.rows.get_array_memory_size();
         self.rows += changes.diffs.len() as u64;
@@ -116,4 +119,14 @@ impl Open {
         (self.bytes, self.rows) = (0, 0);
         Some(Batch { frontier, snapshot, shape: Arc::clone(&self.shape), changes: mem::take(&mut self.changes) })
     }
+}
+
+/// Without the rows that leave: what was appended stays.
+fn only_new(changes: Changes) -> Changes {
+    if changes.diffs.iter().all(|diff| *diff > 0) {
+        return changes;
+    }
+    let comes: BooleanArray = changes.diffs.iter().map(|diff| Some(*diff > 0)).collect();
+    let rows = filter_record_batch(&changes.rows, &comes).expect("one flag a row");
+    Changes { time: changes.time, rows, diffs: changes.diffs.into_iter().filter(|diff| *diff > 0).collect() }
 }

@@ -99,7 +99,7 @@ impl Feed for View {
         state.followers.push(sender);
         state.follows += 1;
         let key = if self.keyed { vec!["key".to_owned()] } else { Vec::new() };
-        let shape = Shape { view: "numbers".to_owned(), schema: schema(), key };
+        let shape = Shape { view: "numbers".to_owned(), schema: schema(), key, append: false };
         let follower: Box<dyn Follow> = Box::new(Follower { shape, receiver });
         Box::pin(async { Ok(follower) })
     }
