@@ -5,6 +5,7 @@ mod auth;
 mod errors;
 mod http;
 mod metrics;
+mod sinks;
 mod status;
 mod views;
 
@@ -17,10 +18,12 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use watershed_ingest::Ingest;
+use watershed_proto::v1::sinks_server::SinksServer;
 use watershed_proto::v1::status_server::StatusServer;
 use watershed_proto::v1::views_server::ViewsServer;
 
 use crate::engine::Engine;
+use crate::sinks::Sinks;
 
 /// Requests under way when the server stops have this long to end.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
@@ -30,6 +33,7 @@ const LARGEST_REQUEST: usize = 4 << 20;
 /// What requests are answered from.
 pub(crate) struct Server {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) sinks: Arc<Sinks>,
     /// `None` once it was stopped.
     pub(crate) ingest: Mutex<Option<Ingest>>,
     pub(crate) node: String,
@@ -69,6 +73,7 @@ async fn router(server: &Arc<Server>) -> anyhow::Result<Router> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<ViewsServer<views::Service>>().await;
     health.set_serving::<StatusServer<status::Service>>().await;
+    health.set_serving::<SinksServer<sinks::Service>>().await;
     let reflection = |descriptors: &'static [u8]| {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(descriptors)
@@ -79,6 +84,7 @@ async fn router(server: &Arc<Server>) -> anyhow::Result<Router> {
         .max_encoding_message_size(usize::MAX);
     let grpc = tonic::service::Routes::new(views)
         .add_service(StatusServer::new(status::Service { server: Arc::clone(server) }))
+        .add_service(SinksServer::new(sinks::Service { sinks: Arc::clone(&server.sinks) }))
         .add_service(health_service)
         .add_service(reflection(watershed_proto::DESCRIPTORS).build_v1().context("reflection")?)
         .add_service(reflection(watershed_proto::DESCRIPTORS).build_v1alpha().context("reflection")?)

@@ -47,6 +47,8 @@ enum Command {
     View(commands::view::View),
     /// Bundled and own scripts
     Script(commands::script::Script),
+    /// Views that are written to Kafka, webhooks, files and others
+    Sink(commands::sink::Sink),
     /// Tables and what they hold
     Table(commands::table::Table),
     /// Write raw events to a recording
@@ -80,6 +82,7 @@ impl Cli {
             Command::Subscribe(subscribe) => subscribe.run(&settings),
             Command::View(view) => view.run(&settings),
             Command::Script(script) => script.run(&settings),
+            Command::Sink(sink) => sink.run(&settings),
             Command::Table(table) => table.run(&settings),
             Command::Record(record) => record.run(&settings),
             Command::Doctor(doctor) => doctor.run(),

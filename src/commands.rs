@@ -9,6 +9,7 @@ pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod run;
 pub(crate) mod script;
+pub(crate) mod sink;
 pub(crate) mod subscribe;
 pub(crate) mod table;
 pub(crate) mod view;

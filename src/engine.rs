@@ -4,6 +4,7 @@
 pub(crate) mod arguments;
 mod follow;
 mod problem;
+mod shape;
 mod shared;
 mod state;
 mod views;

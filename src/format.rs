@@ -1,6 +1,5 @@
 //! How results are written: the formats of `-o` and what each makes of values, answers and subscription events.
 
-mod cells;
 mod csv;
 pub(crate) mod json;
 pub(crate) mod table;

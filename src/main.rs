@@ -13,11 +13,12 @@ mod format;
 mod rows;
 mod run;
 mod signals;
-mod sizes;
+mod sinks;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use watershed_model::sizes;
 
 /// A tenth of the time of a tick is allocation with the system's.
 #[global_allocator]

@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Waiting, feed};
 use crate::signals;
+use crate::sinks::{self, Sinks};
 
 /// Copied of a message while there is little traffic: the most that the probes can, since servers like Go's put chunk
 /// sizes behind the head that the framing needs. Under load ingest lowers it.
@@ -47,17 +48,23 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let engine = Arc::new(Engine::new(dataflow, settings.state(), stopping.clone()));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
     let (feed, beside) = feed();
-    let cluster = cluster::watch(settings, feed).await?;
+    let cluster = cluster::watch(settings, feed.clone()).await?;
     let ingest = start_ingest(settings, &node, input, beside)?;
+    let sinks = Arc::new(Sinks::new(Arc::clone(&engine), node.clone(), settings.state()));
+    sinks.restore().await.map_err(|problem| Failure::failed(format!("starting the sinks: {problem}")))?;
+    let sinks_table = tokio::spawn(sinks::table::keep(Arc::clone(&sinks), feed));
 
     let (source, scopes) = (settings.source().to_owned(), settings.scopes().to_vec());
     let ready = format!("watershed: listening on {address} (source {source}, scope {})", scopes.join(", "));
     let ingest = Mutex::new(Some(ingest));
-    let server = Arc::new(Server { engine, ingest, node, source, scopes, token });
+    let server = Arc::new(Server { engine, sinks, ingest, node, source, scopes, token });
     let serving = tokio::spawn(api::serve(Arc::clone(&server), listener, stopping));
     eprintln!("{ready}");
 
     signals::end_requested().await;
+    sinks_table.abort();
+    // Sinks end first, so that they can write what they were handed.
+    server.sinks.stop().await;
     let _ = stop.send(true);
     let served = serving.await.map_err(Failure::failed)?;
     if let Some(cluster) = cluster {

@@ -20,6 +20,8 @@ pub(super) enum Values {
     Text(String),
     Number(i64),
     Bytes(i64),
+    /// Nanoseconds.
+    Duration(i64),
     /// Nanoseconds since the epoch.
     Time(i64),
 }
@@ -34,6 +36,7 @@ impl Values {
             Values::Text(_) => ("STRING", "ST_NONE"),
             Values::Number(_) => ("INT64", "ST_NONE"),
             Values::Bytes(_) => ("INT64", "ST_BYTES"),
+            Values::Duration(_) => ("INT64", "ST_DURATION_NS"),
             Values::Time(_) => ("TIME64NS", "ST_TIME_NS"),
         }
     }
@@ -73,13 +76,15 @@ fn array(values: &[&Values]) -> ArrayRef {
     if let Some(Values::Text(_)) | None = values.first() {
         let text = |value: &&Values| match value {
             Values::Text(text) => text.clone(),
-            Values::Number(number) | Values::Bytes(number) | Values::Time(number) => number.to_string(),
+            Values::Number(number) | Values::Bytes(number) | Values::Duration(number) | Values::Time(number) => {
+                number.to_string()
+            }
         };
         return Arc::new(StringArray::from_iter_values(values.iter().map(text)));
     }
     let number = |value: &&Values| match value {
         Values::Text(_) => 0,
-        Values::Number(number) | Values::Bytes(number) | Values::Time(number) => *number,
+        Values::Number(number) | Values::Bytes(number) | Values::Duration(number) | Values::Time(number) => *number,
     };
     Arc::new(Int64Array::from_iter_values(values.iter().map(number)))
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use arrow::array::RecordBatch;
 
-use super::cells::{Cell, Cells, hexadecimal};
 use crate::rows::{Answer, Changes, Column};
+use watershed_model::cells::{Cell, Cells, hexadecimal};
 
 /// Header and rows; an empty line and `_table` lines part tables where there are several.
 pub(super) fn of_answer(answer: &Answer) -> String {

@@ -1,15 +1,11 @@
 //! JSON as promised: rows as objects in column order, integers beyond 2^53 as strings, and the lines of a
-//! subscription. Written straight into text: no document is built.
+//! subscription.
 
 use std::fmt::Write as _;
 
-use arrow::array::RecordBatch;
+use watershed_model::json::{Objects, cells_of, quote, separate, value};
 
-use super::cells::{Cell, Cells, hexadecimal};
 use crate::rows::{Answer, Changes, Column, Event, TableSchema};
-
-/// Integers up to here are exact in every JSON reader.
-const EXACT: u128 = 1 << 53;
 
 /// `{"time": T, "tables": {"NAME": {"columns": […], "rows": [[…], …]}}}` and a line end.
 pub(crate) fn of_answer(answer: &Answer) -> String {
@@ -25,7 +21,7 @@ pub(crate) fn of_answer(answer: &Answer) -> String {
         text.push_str("],\"rows\":[");
         let mut first = true;
         for batch in &table.batches {
-            let columns = columns_of(batch);
+            let columns = cells_of(batch);
             for row in 0..batch.num_rows() {
                 separate(&mut text, usize::from(!first));
                 first = false;
@@ -112,65 +108,4 @@ fn changes(text: &mut String, changes: &Changes) {
         rows.object(text, row, None);
         text.push_str("}\n");
     }
-}
-
-/// Rows of a batch as objects, with the keys quoted once.
-struct Objects {
-    keys: Vec<String>,
-    columns: Vec<Cells>,
-}
-
-impl Objects {
-    fn of(batch: &RecordBatch) -> Self {
-        let key = |name: &str| {
-            let mut key = String::new();
-            quote(&mut key, name);
-            key.push(':');
-            key
-        };
-        let keys = batch.schema_ref().fields().iter().map(|field| key(field.name())).collect();
-        Self { keys, columns: columns_of(batch) }
-    }
-
-    fn object(&self, text: &mut String, row: usize, table: Option<&str>) {
-        text.push('{');
-        if let Some(table) = table {
-            text.push_str("\"_table\":");
-            quote(text, table);
-        }
-        for (position, (key, cells)) in self.keys.iter().zip(&self.columns).enumerate() {
-            separate(text, position + usize::from(table.is_some()));
-            text.push_str(key);
-            value(text, cells.at(row));
-        }
-        text.push('}');
-    }
-}
-
-fn columns_of(batch: &RecordBatch) -> Vec<Cells> {
-    batch.columns().iter().map(Cells::of).collect()
-}
-
-fn separate(text: &mut String, position: usize) {
-    if position > 0 {
-        text.push(',');
-    }
-}
-
-fn value(text: &mut String, cell: Cell<'_>) {
-    match cell {
-        Cell::Null => text.push_str("null"),
-        Cell::Boolean(value) => text.push_str(if value { "true" } else { "false" }),
-        Cell::Integer(value) if value.unsigned_abs() <= EXACT => write!(text, "{value}").expect("text grows"),
-        Cell::Integer(value) => write!(text, "\"{value}\"").expect("text grows"),
-        Cell::Id(value) => write!(text, "\"{value}\"").expect("text grows"),
-        // JSON has no infinities; serde_json writes them as null, too.
-        Cell::Float(value) => text.push_str(&serde_json::Value::from(value).to_string()),
-        Cell::Text(value) => quote(text, value),
-        Cell::Bytes(value) => quote(text, &hexadecimal(value)),
-    }
-}
-
-fn quote(text: &mut String, value: &str) {
-    text.push_str(&serde_json::to_string(value).expect("text is always JSON"));
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 
-use super::cells::{Cell, Cells, hexadecimal};
 use crate::rows::{Answer, Column};
 use crate::sizes::{human_bytes, human_duration};
+use watershed_model::cells::{Cell, Cells, hexadecimal};
 
 /// A cell wider than this is cut when the table does not fit otherwise.
 const NARROWEST: usize = 8;

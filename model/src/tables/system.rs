@@ -1,4 +1,4 @@
-//! Watershed itself: probes, losses, arrangements, operators, subscriptions.
+//! Watershed itself: probes, losses, arrangements, operators, subscriptions, sinks.
 
 use super::{Kind, Table};
 use crate::columns::{Column, DataType, Pattern, Semantic};
@@ -113,5 +113,32 @@ pub static SYSTEM_WATCHES: Table = Table {
         Column::new("dropped", DataType::Int64, "Objects that could not be read, or were too many to keep.")
             .behaves(Pattern::MetricCounter),
         Column::new("error", DataType::String, "Why it is refused or away."),
+    ],
+};
+
+/// Sinks, and how far behind they are.
+pub static SYSTEM_SINKS: Table = Table {
+    name: "system.sinks",
+    kind: Kind::State,
+    doc: "Sinks, and how far behind they are.",
+    columns: &[
+        Column::new("sink", DataType::String, "Its name."),
+        Column::new("kind", DataType::String, "The section of its manifest: kafka, webhook, file and so on."),
+        Column::new("view", DataType::String, "What it follows."),
+        Column::new("phase", DataType::String, "opening, running, retrying, failed or stopped."),
+        Column::new("lag", DataType::Int64, "How far the endpoint is behind the view.")
+            .means(Semantic::DurationNs)
+            .behaves(Pattern::MetricGauge),
+        Column::new("written", DataType::Int64, "Records that the endpoint took.").behaves(Pattern::MetricCounter),
+        Column::new("retried", DataType::Int64, "Attempts that failed and were made again.")
+            .behaves(Pattern::MetricCounter),
+        Column::new("dropped", DataType::Int64, "Changes that the endpoint was never given.")
+            .behaves(Pattern::MetricCounter),
+        Column::new("restarts", DataType::Int64, "Times that it began again with a snapshot.")
+            .behaves(Pattern::MetricCounter),
+        Column::new("waiting", DataType::Int64, "Bytes that wait for the endpoint.")
+            .means(Semantic::Bytes)
+            .behaves(Pattern::MetricGauge),
+        Column::new("reason", DataType::String, "What went wrong last, or why changes were dropped."),
     ],
 };

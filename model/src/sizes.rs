@@ -1,7 +1,10 @@
 //! Numbers as people write and read them: sizes in bytes, durations, shares.
 
 /// Reads `64MiB`, `1.5GB`, `512k` or plain bytes. `k`, `M`, `G`, `T` with or without `iB` count by 1024, with `B` by 1000.
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// When the text is none; says how to write it.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size; write it like 64MiB, 1.5GiB or 1048576");
     let trimmed = text.trim();
     let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
@@ -24,7 +27,8 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Bytes for people: `17 B`, `1.5 KiB`, `64 MiB`.
-pub(crate) fn human_bytes(bytes: f64) -> String {
+#[must_use]
+pub fn human_bytes(bytes: f64) -> String {
     let mut value = bytes;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value.abs() < 1024.0 {
@@ -36,7 +40,8 @@ pub(crate) fn human_bytes(bytes: f64) -> String {
 }
 
 /// A duration in nanoseconds for people: `350ns`, `1.2ms`, `2.5s`, `3m20s`.
-pub(crate) fn human_duration(nanoseconds: f64) -> String {
+#[must_use]
+pub fn human_duration(nanoseconds: f64) -> String {
     let size = nanoseconds.abs();
     if size < 1e3 {
         format!("{}ns", three_digits(nanoseconds))

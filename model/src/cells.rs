@@ -12,18 +12,29 @@ use arrow::util::display::array_value_to_string;
 
 /// One value, whatever its width in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cell<'a> {
+pub enum Cell<'a> {
+    /// No value.
     Null,
+    /// True or false.
     Boolean(bool),
+    /// Any integer; times and durations in nanoseconds.
     Integer(i128),
+    /// A u128 id.
     Id(u128),
+    /// Any float.
     Float(f64),
+    /// Text.
     Text(&'a str),
+    /// Bytes that are no text.
     Bytes(&'a [u8]),
 }
 
 /// A column that can be read value by value.
-pub(super) enum Cells {
+#[derive(Debug)]
+pub struct Cells(Column);
+
+#[derive(Debug)]
+enum Column {
     Boolean(BooleanArray),
     Integer(Int64Array),
     Unsigned(UInt64Array),
@@ -35,10 +46,26 @@ pub(super) enum Cells {
 
 impl Cells {
     /// Any column: what is none of our types is read as text.
-    pub(super) fn of(array: &ArrayRef) -> Self {
+    #[must_use]
+    pub fn of(array: &ArrayRef) -> Self {
+        Self(Column::of(array))
+    }
+
+    /// The value of a row.
+    ///
+    /// # Panics
+    /// When the column has fewer rows.
+    #[must_use]
+    pub fn at(&self, row: usize) -> Cell<'_> {
+        self.0.at(row)
+    }
+}
+
+impl Column {
+    fn of(array: &ArrayRef) -> Self {
         Self::converted(array).unwrap_or_else(|| {
             let text = (0..array.len()).map(|row| array_value_to_string(array, row).unwrap_or_default());
-            Cells::Text(StringArray::from_iter_values(text))
+            Column::Text(StringArray::from_iter_values(text))
         })
     }
 
@@ -46,59 +73,60 @@ impl Cells {
         let to = |data_type: &DataType| cast(array, data_type).ok();
         let nanoseconds = DataType::Timestamp(TimeUnit::Nanosecond, None);
         Some(match array.data_type() {
-            DataType::Boolean => Cells::Boolean(array.as_boolean().clone()),
+            DataType::Boolean => Column::Boolean(array.as_boolean().clone()),
             DataType::Int8
             | DataType::Int16
             | DataType::Int32
             | DataType::Int64
             | DataType::UInt8
             | DataType::UInt16
-            | DataType::UInt32 => Cells::Integer(to(&DataType::Int64)?.as_primitive::<Int64Type>().clone()),
-            DataType::UInt64 => Cells::Unsigned(array.as_primitive::<UInt64Type>().clone()),
+            | DataType::UInt32 => Column::Integer(to(&DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+            DataType::UInt64 => Column::Unsigned(array.as_primitive::<UInt64Type>().clone()),
             DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-                Cells::Float(to(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
+                Column::Float(to(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
             }
-            DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => Cells::Integer(
+            DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => Column::Integer(
                 to(&nanoseconds)?.as_primitive::<TimestampNanosecondType>().reinterpret_cast::<Int64Type>(),
             ),
-            DataType::Duration(TimeUnit::Microsecond) => Cells::Integer(
+            DataType::Duration(TimeUnit::Microsecond) => Column::Integer(
                 array
                     .as_primitive::<DurationMicrosecondType>()
                     .unary::<_, Int64Type>(|value| value.saturating_mul(1000)),
             ),
             DataType::Duration(TimeUnit::Nanosecond) => {
-                Cells::Integer(to(&DataType::Int64)?.as_primitive::<Int64Type>().clone())
+                Column::Integer(to(&DataType::Int64)?.as_primitive::<Int64Type>().clone())
             }
-            DataType::FixedSizeBinary(16) => Cells::Id(array.as_fixed_size_binary().clone()),
+            DataType::FixedSizeBinary(16) => Column::Id(array.as_fixed_size_binary().clone()),
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
-                Cells::Bytes(to(&DataType::Binary)?.as_binary::<i32>().clone())
+                Column::Bytes(to(&DataType::Binary)?.as_binary::<i32>().clone())
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                Cells::Text(to(&DataType::Utf8)?.as_string::<i32>().clone())
+                Column::Text(to(&DataType::Utf8)?.as_string::<i32>().clone())
             }
             DataType::Dictionary(_, values) => return Self::converted(&to(values)?),
             _ => return None,
         })
     }
 
-    pub(super) fn at(&self, row: usize) -> Cell<'_> {
+    fn at(&self, row: usize) -> Cell<'_> {
         match self {
-            Cells::Boolean(array) if array.is_valid(row) => Cell::Boolean(array.value(row)),
-            Cells::Integer(array) if array.is_valid(row) => Cell::Integer(i128::from(array.value(row))),
-            Cells::Unsigned(array) if array.is_valid(row) => Cell::Integer(i128::from(array.value(row))),
-            Cells::Float(array) if array.is_valid(row) => Cell::Float(array.value(row)),
-            Cells::Text(array) if array.is_valid(row) => Cell::Text(array.value(row)),
-            Cells::Id(array) if array.is_valid(row) => {
+            Column::Boolean(array) if array.is_valid(row) => Cell::Boolean(array.value(row)),
+            Column::Integer(array) if array.is_valid(row) => Cell::Integer(i128::from(array.value(row))),
+            Column::Unsigned(array) if array.is_valid(row) => Cell::Integer(i128::from(array.value(row))),
+            Column::Float(array) if array.is_valid(row) => Cell::Float(array.value(row)),
+            Column::Text(array) if array.is_valid(row) => Cell::Text(array.value(row)),
+            Column::Id(array) if array.is_valid(row) => {
                 let bytes = array.value(row).try_into().expect("the column's values have 16 bytes");
                 Cell::Id(u128::from_be_bytes(bytes))
             }
-            Cells::Bytes(array) if array.is_valid(row) => Cell::Bytes(array.value(row)),
+            Column::Bytes(array) if array.is_valid(row) => Cell::Bytes(array.value(row)),
             _ => Cell::Null,
         }
     }
 }
 
 /// Bytes that are no text, as hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,0 +1,22 @@
+//! Consumers of consolidated batches `(row, time, diff)` plus frontier. All have one shape ([`Endpoint`]) and are run by
+//! one runner ([`Running`]), which bounds what waits, tries again, counts, and never slows the view down.
+
+mod buffer;
+pub mod endpoint;
+pub mod feed;
+mod file;
+mod lines;
+pub mod manifest;
+mod reader;
+pub mod retry;
+pub mod running;
+pub mod status;
+mod stdout;
+mod webhook;
+mod writer;
+
+pub use endpoint::{Batch, Changes, Endpoint, Fault, Written};
+pub use feed::{Ended, Event, Feed, Follow, Pending, Shape};
+pub use manifest::{Follows, Identity, Kind, Manifest, ManifestError};
+pub use running::{Budget, Running};
+pub use status::{Phase, Status};
