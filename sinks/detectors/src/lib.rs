@@ -1,0 +1,13 @@
+//! Detectors at the edge: manifests, models, bounded state and flags. Pure: rows come as numbers by subject, times as
+//! arguments, and flags go as values; no I/O, no clock, no dataflow.
+
+pub mod detector;
+pub mod flag;
+pub mod manifest;
+pub mod model;
+pub mod quantities;
+mod reason;
+pub mod report;
+
+pub use detector::{Change, Checkpoint, Detector, Observation, Raised};
+pub use manifest::{FeatureColumn, Manifest, ManifestError};
