@@ -51,6 +51,8 @@ enum Command {
     Table(commands::table::Table),
     /// Write raw events to a recording
     Record(commands::record::Record),
+    /// Detectors that flag what is not normal
+    Detector(commands::detector::Detector),
     /// What works on this machine, and what not
     Doctor(commands::doctor::Doctor),
     /// Small real services on this machine, load on them, and their live map
@@ -82,6 +84,7 @@ impl Cli {
             Command::Script(script) => script.run(&settings),
             Command::Table(table) => table.run(&settings),
             Command::Record(record) => record.run(&settings),
+            Command::Detector(detector) => detector.run(&settings),
             Command::Doctor(doctor) => doctor.run(),
             Command::Demo(demo) => demo.run(),
             Command::Config(config) => config.run(&settings),

@@ -10,6 +10,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use watershed_proto::v1;
+use watershed_proto::v1::detectors_client::DetectorsClient;
 use watershed_proto::v1::views_client::ViewsClient;
 
 use crate::config::Settings;
@@ -19,6 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The service `Views` of a server, with the token sent along.
 pub(crate) type Views = ViewsClient<InterceptedService<Channel, Token>>;
+
+/// The service `Detectors` of a server, with the token sent along.
+pub(crate) type Detectors = DetectorsClient<InterceptedService<Channel, Token>>;
 
 /// Puts the token into every request.
 #[derive(Debug, Clone)]
@@ -35,6 +39,17 @@ impl Interceptor for Token {
 
 /// Connects to the server that the settings name.
 pub(crate) async fn connect(settings: &Settings) -> Outcome<Views> {
+    let (channel, token) = channel(settings).await?;
+    Ok(ViewsClient::with_interceptor(channel, token).max_decoding_message_size(usize::MAX))
+}
+
+/// Connects to the detectors of the server that the settings name.
+pub(crate) async fn connect_detectors(settings: &Settings) -> Outcome<Detectors> {
+    let (channel, token) = channel(settings).await?;
+    Ok(DetectorsClient::with_interceptor(channel, token))
+}
+
+async fn channel(settings: &Settings) -> Outcome<(Channel, Token)> {
     let server = settings.server();
     let endpoint = Endpoint::from_shared(format!("http://{server}"))
         .map_err(|error| Failure::usage(format!("--server {server}: {error}; write it like 127.0.0.1:7070")))?
@@ -53,8 +68,7 @@ pub(crate) async fn connect(settings: &Settings) -> Outcome<Views> {
     let channel = endpoint.connect().await.map_err(|_| {
         Failure::no_server(format!("no server at {server}; start one with `watershed run`, or name one with --server"))
     })?;
-    let client = ViewsClient::with_interceptor(channel, Token(token));
-    Ok(client.max_decoding_message_size(usize::MAX))
+    Ok((channel, Token(token)))
 }
 
 /// A server's refusal as the end of a command.

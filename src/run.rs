@@ -13,6 +13,7 @@ use watershed_model::Tick;
 
 use crate::api::{self, Server};
 use crate::config::Settings;
+use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Waiting, feed};
@@ -45,18 +46,21 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
     let engine = Arc::new(Engine::new(dataflow, settings.state(), stopping.clone()));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
-    let (_feed, beside) = feed();
+    let (feed, beside) = feed();
+    let detectors = Arc::new(Detectors::new(Arc::clone(&engine), feed, settings.state()));
+    detectors.restore().await;
     let ingest = start_ingest(settings, &node, input, beside)?;
 
     let (source, scopes) = (settings.source().to_owned(), settings.scopes().to_vec());
     let ready = format!("watershed: listening on {address} (source {source}, scope {})", scopes.join(", "));
     let ingest = Mutex::new(Some(ingest));
-    let server = Arc::new(Server { engine, ingest, node, source, scopes, token });
+    let server = Arc::new(Server { engine, detectors, ingest, node, source, scopes, token });
     let serving = tokio::spawn(api::serve(Arc::clone(&server), listener, stopping));
     eprintln!("{ready}");
 
     signals::end_requested().await;
     let _ = stop.send(true);
+    server.detectors.stop().await;
     let served = serving.await.map_err(Failure::failed)?;
     let ingest = server.ingest.lock().unwrap_or_else(PoisonError::into_inner).take();
     end(ingest, running).await;

@@ -132,7 +132,8 @@ impl Detector {
         changes
     }
 
-    /// Goes on with another manifest and model; what was learned stays when they see the same.
+    /// Goes on with another manifest and model; what was learned stays when they see the same. The flags that
+    /// stand are raised again by the next batch.
     pub fn swap(&mut self, manifest: Manifest, scorer: Box<dyn Scorer>) {
         let learned = self.scorer.learned();
         let sees_the_same = sees_the_same(&self.manifest, &manifest);
@@ -146,6 +147,7 @@ impl Detector {
         if !sees_the_same {
             self.subjects.unlearn();
         }
+        self.subjects.restart();
     }
 
     fn is_settling(&self, time: i64) -> bool {

@@ -11,3 +11,9 @@ pub mod report;
 
 pub use detector::{Change, Checkpoint, Detector, Observation, Raised};
 pub use manifest::{FeatureColumn, Manifest, ManifestError};
+
+/// The manifests of `detectors/`, carried in the program: file name and text.
+#[must_use]
+pub fn bundled() -> &'static [(&'static str, &'static str)] {
+    include!(concat!(env!("OUT_DIR"), "/bundled.rs"))
+}

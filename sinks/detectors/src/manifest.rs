@@ -26,6 +26,9 @@ pub struct Manifest {
     /// One sentence for `detector list`.
     #[serde(default)]
     pub doc: String,
+    /// Whether it scores; a bundled detector is switched off by applying it without.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// The view whose rows are scored; either this or `script`.
     pub view: Option<String>,
     /// File of a script whose rows are scored.
@@ -149,6 +152,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The view or script that it reads.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.view.as_deref().or(self.script.as_deref()).unwrap_or_default()
+    }
+
     /// The levels of its flag.
     #[must_use]
     pub fn levels(&self) -> Levels {
@@ -164,6 +173,10 @@ impl Manifest {
     pub fn feature(&self, name: &str) -> Option<usize> {
         self.features.iter().position(|feature| feature == name)
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[cfg(test)]

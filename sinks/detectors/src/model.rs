@@ -72,6 +72,14 @@ impl Kind {
         }
     }
 
+    /// The file that holds it, as the manifest names it.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Kind::Threshold(_) | Kind::Ewma(_) | Kind::RobustZ(_) => None,
+        }
+    }
+
     /// Names of the features that its section speaks of.
     #[must_use]
     pub fn of(&self) -> Vec<&String> {

@@ -60,7 +60,7 @@ impl Manifest {
     /// # Errors
     /// When a subject or feature is no column of it, or a feature no number.
     pub fn check_against(&self, columns: &[FeatureColumn], origin: &str) -> Result<(), ManifestError> {
-        let source = self.view.as_deref().or(self.script.as_deref()).unwrap_or_default();
+        let source = self.source();
         let column = |what: &str, name: &String| {
             let known = || columns.iter().map(|column| column.name.as_str());
             columns.iter().find(|column| column.name == *name).ok_or_else(|| {
