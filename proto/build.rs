@@ -8,5 +8,13 @@ fn main() -> std::io::Result<()> {
         .file_descriptor_set_path(out.join("watershed_descriptor.bin"))
         .bytes(".watershed.v1.Changes.arrow_ipc")
         .bytes(".watershed.v1.TableRows.arrow_ipc")
-        .compile_protos(&["watershed/v1/views.proto", "watershed/v1/status.proto", "watershed/v1/sinks.proto"], &["."])
+        .compile_protos(
+            &[
+                "watershed/v1/views.proto",
+                "watershed/v1/status.proto",
+                "watershed/v1/sinks.proto",
+                "watershed/v1/detectors.proto",
+            ],
+            &["."],
+        )
 }

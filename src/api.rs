@@ -2,6 +2,7 @@
 //! page.
 
 mod auth;
+mod detectors;
 mod errors;
 mod http;
 mod metrics;
@@ -18,10 +19,12 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use watershed_ingest::Ingest;
+use watershed_proto::v1::detectors_server::DetectorsServer;
 use watershed_proto::v1::sinks_server::SinksServer;
 use watershed_proto::v1::status_server::StatusServer;
 use watershed_proto::v1::views_server::ViewsServer;
 
+use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::sinks::Sinks;
 
@@ -29,11 +32,14 @@ use crate::sinks::Sinks;
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 /// Largest message that a client may send.
 const LARGEST_REQUEST: usize = 4 << 20;
+/// Largest manifest with the files that it names: models have tens of megabytes.
+const LARGEST_DETECTOR: usize = 64 << 20;
 
 /// What requests are answered from.
 pub(crate) struct Server {
     pub(crate) engine: Arc<Engine>,
     pub(crate) sinks: Arc<Sinks>,
+    pub(crate) detectors: Arc<Detectors>,
     /// `None` once it was stopped.
     pub(crate) ingest: Mutex<Option<Ingest>>,
     pub(crate) node: String,
@@ -79,10 +85,14 @@ async fn router(server: &Arc<Server>) -> anyhow::Result<Router> {
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
+    health.set_serving::<DetectorsServer<detectors::Service>>().await;
+    let detectors = DetectorsServer::new(detectors::Service { server: Arc::clone(server) })
+        .max_decoding_message_size(LARGEST_DETECTOR);
     let views = ViewsServer::new(views::Service { server: Arc::clone(server) })
         .max_decoding_message_size(LARGEST_REQUEST)
         .max_encoding_message_size(usize::MAX);
     let grpc = tonic::service::Routes::new(views)
+        .add_service(detectors)
         .add_service(StatusServer::new(status::Service { server: Arc::clone(server) }))
         .add_service(SinksServer::new(sinks::Service { sinks: Arc::clone(&server.sinks) }))
         .add_service(health_service)

@@ -53,6 +53,8 @@ enum Command {
     Table(commands::table::Table),
     /// Write raw events to a recording
     Record(commands::record::Record),
+    /// Detectors that flag what is not normal
+    Detector(commands::detector::Detector),
     /// What works on this machine, and what not
     Doctor(commands::doctor::Doctor),
     /// Small real services on this machine, load on them, and their live map
@@ -85,6 +87,7 @@ impl Cli {
             Command::Sink(sink) => sink.run(&settings),
             Command::Table(table) => table.run(&settings),
             Command::Record(record) => record.run(&settings),
+            Command::Detector(detector) => detector.run(&settings),
             Command::Doctor(doctor) => doctor.run(),
             Command::Demo(demo) => demo.run(),
             Command::Config(config) => config.run(&settings),

@@ -10,6 +10,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use watershed_proto::v1;
+use watershed_proto::v1::detectors_client::DetectorsClient;
 use watershed_proto::v1::sinks_client::SinksClient;
 use watershed_proto::v1::views_client::ViewsClient;
 
@@ -23,6 +24,9 @@ pub(crate) type Views = ViewsClient<InterceptedService<Channel, Token>>;
 
 /// The service `Sinks` of a server.
 pub(crate) type Sinks = SinksClient<InterceptedService<Channel, Token>>;
+
+/// The service `Detectors` of a server, with the token sent along.
+pub(crate) type Detectors = DetectorsClient<InterceptedService<Channel, Token>>;
 
 /// Puts the token into every request.
 #[derive(Debug, Clone)]
@@ -47,6 +51,12 @@ pub(crate) async fn connect(settings: &Settings) -> Outcome<Views> {
 pub(crate) async fn connect_sinks(settings: &Settings) -> Outcome<Sinks> {
     let (channel, token) = channel(settings).await?;
     Ok(SinksClient::with_interceptor(channel, token))
+}
+
+/// Connects to the detectors of the server that the settings name.
+pub(crate) async fn connect_detectors(settings: &Settings) -> Outcome<Detectors> {
+    let (channel, token) = channel(settings).await?;
+    Ok(DetectorsClient::with_interceptor(channel, token))
 }
 
 async fn channel(settings: &Settings) -> Outcome<(Channel, Token)> {

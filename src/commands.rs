@@ -3,6 +3,7 @@
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod detector;
 pub(crate) mod doctor;
 mod listing;
 pub(crate) mod query;

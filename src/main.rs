@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod commands;
 mod config;
+mod detectors;
 mod engine;
 mod failure;
 mod feed;
@@ -25,6 +26,7 @@ use watershed_model::sizes;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    abort_on_panic();
     let cli = cli::Cli::parse();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,4 +35,15 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// One panicking worker would hang the others, so a panic ends the process; a model's suspends its detector.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        if !watershed_detectors::detector::guard::is_guarded() {
+            std::process::abort();
+        }
+    }));
 }

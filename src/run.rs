@@ -14,6 +14,7 @@ use watershed_model::Tick;
 use crate::api::{self, Server};
 use crate::cluster;
 use crate::config::Settings;
+use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Waiting, feed};
@@ -49,6 +50,8 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
     let (feed, beside) = feed();
     let cluster = cluster::watch(settings, feed.clone()).await?;
+    let detectors = Arc::new(Detectors::new(Arc::clone(&engine), feed.clone(), settings.state()));
+    detectors.restore().await;
     let ingest = start_ingest(settings, &node, input, beside)?;
     let sinks = Arc::new(Sinks::new(Arc::clone(&engine), node.clone(), settings.state()));
     sinks.restore().await.map_err(|problem| Failure::failed(format!("starting the sinks: {problem}")))?;
@@ -57,7 +60,7 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let (source, scopes) = (settings.source().to_owned(), settings.scopes().to_vec());
     let ready = format!("watershed: listening on {address} (source {source}, scope {})", scopes.join(", "));
     let ingest = Mutex::new(Some(ingest));
-    let server = Arc::new(Server { engine, sinks, ingest, node, source, scopes, token });
+    let server = Arc::new(Server { engine, sinks, detectors, ingest, node, source, scopes, token });
     let serving = tokio::spawn(api::serve(Arc::clone(&server), listener, stopping));
     eprintln!("{ready}");
 
@@ -66,6 +69,7 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     // Sinks end first, so that they can write what they were handed.
     server.sinks.stop().await;
     let _ = stop.send(true);
+    server.detectors.stop().await;
     let served = serving.await.map_err(Failure::failed)?;
     if let Some(cluster) = cluster {
         cluster.abort();

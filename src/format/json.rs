@@ -71,6 +71,13 @@ pub(crate) fn lines_of_event(event: &Event) -> String {
     text
 }
 
+/// A row as an object.
+pub(crate) fn object(rows: &RecordBatch, row: usize) -> String {
+    let mut text = String::new();
+    Objects::of(&rows.slice(row, 1)).object(&mut text, 0, None);
+    text
+}
+
 /// `[{"name","type","semantic"}…]`.
 pub(crate) fn columns(text: &mut String, columns: &[Column]) {
     text.push('[');

@@ -142,3 +142,21 @@ pub static SYSTEM_SINKS: Table = Table {
         Column::new("reason", DataType::String, "What went wrong last, or why changes were dropped."),
     ],
 };
+
+/// Flags that detectors have standing.
+pub static SYSTEM_FLAGS: Table = Table {
+    name: "system.flags",
+    kind: Kind::State,
+    doc: "Flags that detectors have standing; the view `anomalies` shows them.",
+    columns: &[
+        Column::new("detector", DataType::String, "Name of the detector."),
+        Column::new("subject", DataType::String, "Who is flagged: the values of the manifest's `subject`."),
+        Column::new("since", DataType::Time64Ns, "Since when the score was above the threshold.")
+            .means(Semantic::TimeNs),
+        Column::new("score", DataType::Float64, "The score that raised the flag."),
+        Column::new("threshold", DataType::Float64, "The level that it is above."),
+        Column::new("reason", DataType::String, "Why, in one sentence."),
+        Column::new("evidence", DataType::String, "JSON object: subject, features, baseline, rows.")
+            .behaves(Pattern::Structured),
+    ],
+};

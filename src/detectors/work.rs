@@ -1,0 +1,205 @@
+//! One detector at work: follows its view, scores a batch when one is due, and sends the flags that change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::oneshot;
+use watershed_detectors::report::Report;
+use watershed_detectors::{Change, Checkpoint, Detector};
+
+use super::flags::{Flag, Flags, state_change};
+use super::kept::Kept;
+use super::rows::ViewRows;
+use crate::engine::Follower;
+use crate::feed::{Fed, Feed};
+use crate::rows::Event;
+
+/// A model that has not answered for so long hangs; its budget is counted in CPU time, this is not.
+const HANGS_AFTER: Duration = Duration::from_secs(10);
+/// What was learned is written down so often, in the time of ticks.
+const KEPT_EVERY_MS: u64 = 60_000;
+
+/// Where flags go.
+pub(crate) enum Output {
+    /// Into the next tick.
+    Feed(Feed),
+    /// To who asks what would have been flagged: the tick's time (ms), the flag and its diff.
+    Collect(tokio::sync::mpsc::UnboundedSender<(u64, Flag, i64)>),
+}
+
+/// What others may know of a detector at work.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) report: Mutex<Report>,
+    /// The last problem that did not stop it.
+    pub(super) problem: Mutex<String>,
+}
+
+impl Shared {
+    fn tell(&self, report: Report) {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+
+    pub(super) fn complain(&self, problem: String) {
+        tracing::warn!(problem, "a detector");
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}
+
+/// All that the task of a detector owns.
+pub(super) struct Work {
+    pub(super) follower: Follower,
+    pub(super) detector: Detector,
+    pub(super) output: Output,
+    pub(super) shared: Arc<Shared>,
+    pub(super) kept: Option<Kept>,
+    pub(super) rows: ViewRows,
+}
+
+impl Work {
+    /// Works until it is stopped; what is left of the detector, unless its model hangs.
+    pub(super) async fn run(self, mut stop: oneshot::Receiver<()>) -> Option<Detector> {
+        let Work { mut follower, detector, output, shared, kept, mut rows } = self;
+        let every = detector.manifest().every.0.as_millis() as u64;
+        let mut scoring = Scoring { detector: Some(detector), flags: Flags::default(), output, shared, kept };
+        let (mut last, mut kept_at) = (None::<u64>, None::<u64>);
+        let mut changed = true;
+        loop {
+            let event = tokio::select! {
+                event = follower.next() => event,
+                _ = &mut stop => break,
+            };
+            match event {
+                Ok(Event::Schema(_)) => {}
+                Ok(Event::Changes(changes)) => {
+                    changed = true;
+                    if let Err(error) = rows.apply(&changes) {
+                        scoring.shared.complain(format!("rows of the view: {error:#}"));
+                    }
+                }
+                Ok(Event::Restart(_)) => {
+                    changed = true;
+                    rows.clear();
+                }
+                Ok(Event::Progress(time)) => {
+                    if last.is_some_and(|last| last / every == time / every) {
+                        continue;
+                    }
+                    last = Some(time);
+                    if changed || scoring.is_pending(time) {
+                        changed = false;
+                        scoring.batch(time, &rows).await;
+                    }
+                    if time.saturating_sub(*kept_at.get_or_insert(time)) >= KEPT_EVERY_MS {
+                        kept_at = Some(time);
+                        scoring.keep().await;
+                    }
+                }
+                Err(problem) => {
+                    scoring.shared.complain(format!("the view is gone: {problem}"));
+                    break;
+                }
+            }
+        }
+        scoring.keep().await;
+        scoring.send(last.unwrap_or_default(), None).await;
+        scoring.detector
+    }
+}
+
+/// The detector with where its flags go.
+struct Scoring {
+    /// `None` once its model hangs.
+    detector: Option<Detector>,
+    flags: Flags,
+    output: Output,
+    shared: Arc<Shared>,
+    kept: Option<Kept>,
+}
+
+impl Scoring {
+    fn is_pending(&self, time: u64) -> bool {
+        self.detector.as_ref().is_some_and(|detector| detector.is_pending(nanoseconds(time)))
+    }
+
+    async fn batch(&mut self, time: u64, rows: &ViewRows) {
+        let Some(mut detector) = self.detector.take() else { return };
+        let features = match rows.features(detector.manifest()) {
+            Ok(features) => features,
+            Err(error) => {
+                let changes = detector.suspend(nanoseconds(time), format!("{error:#}"));
+                self.finish(time, detector, changes, &super::rows::Features::default()).await;
+                return;
+            }
+        };
+        let observations = features.observations(detector.manifest());
+        let scoring = tokio::task::spawn_blocking(move || {
+            let changes = detector.batch(nanoseconds(time), observations, &thread_time);
+            (detector, changes)
+        });
+        match tokio::time::timeout(HANGS_AFTER, scoring).await {
+            Ok(Ok((detector, changes))) => self.finish(time, detector, changes, &features).await,
+            Ok(Err(_)) | Err(_) => self.hangs(time).await,
+        }
+    }
+
+    async fn finish(&mut self, time: u64, detector: Detector, changes: Vec<Change>, features: &super::rows::Features) {
+        let report = detector.report();
+        if let Some(suspension) = &report.suspended {
+            tracing::warn!(detector = detector.manifest().name, suspension.reason, "a detector is suspended");
+        }
+        self.shared.tell(report);
+        let rows = self.flags.apply(detector.manifest(), changes, features);
+        self.detector = Some(detector);
+        self.send(time, Some(rows)).await;
+    }
+
+    /// The thread cannot be ended, so the detector is given up with it.
+    async fn hangs(&mut self, time: u64) {
+        let mut report = self.shared.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.errors += 1;
+        report.flags = 0;
+        report.suspended = Some(watershed_detectors::report::Suspension {
+            time: nanoseconds(time),
+            reason: format!("a batch has taken more than {HANGS_AFTER:?}"),
+        });
+        self.shared.tell(report);
+        self.send(time, None).await;
+    }
+
+    /// Sends changed flags; without any, takes all back.
+    async fn send(&mut self, time: u64, rows: Option<Vec<(Flag, i64)>>) {
+        let rows = rows.unwrap_or_else(|| self.flags.take_back());
+        match &self.output {
+            Output::Feed(feed) => {
+                if let Some(change) = state_change(&rows) {
+                    feed.send(Fed::States(vec![change])).await;
+                }
+            }
+            Output::Collect(sender) => {
+                for (flag, diff) in rows {
+                    let _ = sender.send((time, flag, diff));
+                }
+            }
+        }
+    }
+
+    async fn keep(&mut self) {
+        let (Some(kept), Some(detector)) = (&self.kept, &self.detector) else { return };
+        let checkpoint: Checkpoint = detector.checkpoint();
+        if let Err(error) = kept.write_learned(checkpoint).await {
+            self.shared.complain(format!("what was learned cannot be kept: {error:#}"));
+        }
+    }
+}
+
+fn nanoseconds(time_ms: u64) -> i64 {
+    watershed_model::TickTime(time_ms).as_nanoseconds()
+}
+
+/// CPU time of this thread.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec as u32)
+}
