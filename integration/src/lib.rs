@@ -3,5 +3,7 @@
 
 pub mod agent;
 pub mod machine;
+pub mod namespace;
+pub mod oracle;
 pub mod processes;
 pub mod servers;
