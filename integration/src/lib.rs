@@ -4,5 +4,7 @@
 pub mod agent;
 pub mod kubernetes;
 pub mod machine;
+pub mod namespace;
+pub mod oracle;
 pub mod processes;
 pub mod servers;

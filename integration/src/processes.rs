@@ -80,11 +80,19 @@ pub fn wait_for_port(port: u16) -> Result<()> {
 ///
 /// # Errors
 /// When it does not hold by then.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) -> Result<()> {
+    wait_at_most(20, what, holds)
+}
+
+/// Waits until a condition holds.
+///
+/// # Errors
+/// When it does not hold after so many seconds.
+pub fn wait_at_most(seconds: u64, what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     while !holds() {
         if Instant::now() > deadline {
-            bail!("waited 20 s for {what}");
+            bail!("waited {seconds} s for {what}");
         }
         std::thread::sleep(Duration::from_millis(20));
     }
