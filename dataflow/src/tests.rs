@@ -2,6 +2,8 @@
 //! DataFusion's own execution is the oracle. Ticks are driven by hand; nothing here sleeps.
 #![allow(clippy::unwrap_used)]
 
+mod bundled;
+mod filler;
 mod introspection;
 mod random;
 mod subscriptions;

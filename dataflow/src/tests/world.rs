@@ -66,7 +66,7 @@ struct Followed {
 
 /// The dataflow under test.
 pub(super) struct World {
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     pub(super) dataflow: Dataflow,
     input: Input,
     running: Running,
@@ -88,8 +88,12 @@ impl World {
     /// Makes a view of a script and subscribes to it; returns the view's name.
     pub(super) fn follow(&mut self, sql: &str) -> String {
         let script = compile(&self.catalog, sql, "law.sql").unwrap_or_else(|errors| panic!("{sql}: {errors:?}"));
-        let table = script.tables.into_iter().next().unwrap();
-        let plan = lower(&self.catalog, &table).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+        self.follow_table(script.tables.into_iter().next().unwrap())
+    }
+
+    /// Makes a view of what a statement makes and subscribes to it; returns the view's name.
+    pub(super) fn follow_table(&mut self, table: ScriptTable) -> String {
+        let plan = lower(&self.catalog, &table).unwrap_or_else(|refusal| panic!("{}: {refusal}", table.plan));
         let view = format!("view-{}", self.followed.len());
         self.dataflow.create_view(&view, plan).unwrap();
         let subscription = self.subscribe(&view);
@@ -125,25 +129,50 @@ impl World {
         self.input.push_wait(tick);
     }
 
+    /// Gives the dataflow a tick that somebody else fills, so long after the last.
+    pub(super) fn tick_with(&mut self, after_ms: u64, fill: impl FnOnce(TickTime) -> Tick) {
+        self.time += after_ms;
+        self.input.push_wait(fill(TickTime(self.time)));
+    }
+
     /// At the last tick every subscription adds up to what its script answers.
     pub(super) fn check(&mut self) {
+        let time = self.catch_up();
+        for followed in &self.followed {
+            let expected = self.once(&followed.table);
+            assert_eq!(followed.rows, expected, "at {time:?}: {}", followed.table.plan);
+        }
+    }
+
+    /// Takes what all subscriptions have up to the last tick.
+    pub(super) fn catch_up(&mut self) -> TickTime {
         let time = TickTime(self.time);
         let closed = async { tokio::time::timeout(PATIENCE, self.dataflow.closed_at(time)).await };
         self.runtime.block_on(closed).expect("the tick is closed");
-        let snapshot = self.dataflow.snapshot();
-        assert_eq!(snapshot.time(), time);
         for followed in &mut self.followed {
             self.runtime.block_on(async {
                 let advanced = tokio::time::timeout(PATIENCE, advance(followed, time)).await;
                 advanced.unwrap_or_else(|_| panic!("no progress to {time:?}: {}", followed.table.plan));
             });
-            let once = execute(&self.catalog, &followed.table, Arc::clone(&snapshot) as Arc<dyn Snapshot>);
-            let mut expected = BTreeMap::new();
-            for batch in self.runtime.block_on(once).unwrap() {
-                add(&mut expected, &batch, &vec![1; batch.num_rows()]);
-            }
-            assert_eq!(followed.rows, expected, "at {time:?}: {}", followed.table.plan);
         }
+        time
+    }
+
+    /// What one execution at the last tick answers.
+    pub(super) fn once(&self, table: &ScriptTable) -> BTreeMap<String, i64> {
+        let snapshot = self.dataflow.snapshot();
+        assert_eq!(snapshot.time(), TickTime(self.time));
+        let once = execute(&self.catalog, table, snapshot as Arc<dyn Snapshot>);
+        let mut rows = BTreeMap::new();
+        for batch in self.runtime.block_on(once).unwrap_or_else(|error| panic!("{error}: {}", table.plan)) {
+            add(&mut rows, &batch, &vec![1; batch.num_rows()]);
+        }
+        rows
+    }
+
+    /// Rows of a followed script with their multiplicities.
+    pub(super) fn counted(&self, at: usize) -> &BTreeMap<String, i64> {
+        &self.followed[at].rows
     }
 
     /// Rows of a followed script, each as often as it is there.
