@@ -1,5 +1,7 @@
 //! `watershed run`.
 
+use std::os::unix::process::CommandExt as _;
+
 use clap::Args;
 
 use crate::cli::given;
@@ -89,5 +91,20 @@ impl RunFlags {
 }
 
 pub(crate) fn run(settings: &Settings) -> Outcome {
+    commit_memory_as_used();
     crate::run::run(settings)
+}
+
+/// The allocator reads its options before `main`, so the agent starts itself anew with the one that it wants: memory
+/// committed as it is used, rather than arenas at a time, is a fifth of what the agent takes.
+fn commit_memory_as_used() {
+    const OPTION: &str = "MIMALLOC_ARENA_EAGER_COMMIT";
+    if std::env::var_os(OPTION).is_some() {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    let mut again = std::process::Command::new("/proc/self/exe");
+    again.arg0(arguments.next().unwrap_or_default()).args(arguments).env(OPTION, "0");
+    // It returns only when it fails, and then the agent runs with more memory.
+    let _ = again.exec();
 }
