@@ -5,4 +5,5 @@ pub mod agent;
 pub mod kubernetes;
 pub mod machine;
 pub mod processes;
+pub mod proxy;
 pub mod servers;
