@@ -118,6 +118,16 @@ impl Agent {
         bail!("{sql}: still moves after a minute")
     }
 
+    /// Resident memory of the agent, KiB.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn resident_kib(&self) -> Result<i64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("a line with VmRSS")?;
+        line.split_whitespace().nth(1).context("a number")?.parse().context("a number of KiB")
+    }
+
     /// Process id of the agent.
     #[must_use]
     pub fn pid(&self) -> u32 {

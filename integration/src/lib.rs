@@ -7,4 +7,5 @@ pub mod machine;
 pub mod namespace;
 pub mod oracle;
 pub mod processes;
+pub mod proxy;
 pub mod servers;

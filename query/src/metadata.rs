@@ -1,9 +1,11 @@
 //! Functions of what the cluster is known to be. A call is no look-up at run time: the plan is rewritten to a left join
 //! with the state tables, so that one answer and a view that is kept up read the same facts, and a fact that comes
-//! late corrects the view. A name means what it means at the time of the question.
+//! late corrects the view. A name means what it means at the time of the question; who had an address can be asked for a
+//! time.
 
 mod functions;
 mod lookups;
+mod owner;
 mod rewrite;
 
 use datafusion::arrow::datatypes::DataType as ArrowType;
@@ -62,9 +64,14 @@ impl ScalarUDFImpl for Call {
     fn coerce_types(&self, arguments: &[ArrowType]) -> Result<Vec<ArrowType>> {
         let wanted = self.function.arguments;
         let given: Option<Vec<DataType>> = arguments.iter().map(DataType::of_arrow).collect();
-        let fits = |given: &[DataType]| given.len() <= wanted.len() && !given.is_empty() && wanted.starts_with(given);
+        // A bin of a time may have been made an integer.
+        let fits = |(given, wanted): (&DataType, &DataType)| {
+            given == wanted || (*wanted == DataType::Time64Ns && *given == DataType::Int64)
+        };
         match given {
-            Some(given) if fits(&given) => Ok(given.into_iter().map(DataType::arrow).collect()),
+            Some(given) if (1..=wanted.len()).contains(&given.len()) && given.iter().zip(wanted).all(fits) => {
+                Ok(wanted[..given.len()].iter().map(|data_type| data_type.arrow()).collect())
+            }
             _ => {
                 let names: Vec<&str> = wanted.iter().map(|data_type| data_type.name()).collect();
                 Err(DataFusionError::Plan(format!("{} takes ({})", self.function.name, names.join(", "))))

@@ -4,8 +4,8 @@ use watershed_model::DataType;
 
 use super::lookups::Lookup;
 use Lookup::{
-    AddressOfPod, AddressOfService, Container, ContainerByName, Deployment, DeploymentByName, NamespaceByName, Pod,
-    PodByName, Process, ReplicaSet, ReplicaSetByName, Service, ServiceByName, UpidToPod,
+    AddressOfNode, AddressOfPod, AddressOfService, Container, ContainerByName, Deployment, DeploymentByName,
+    NamespaceByName, Node, Pod, PodByName, Process, ReplicaSet, ReplicaSetByName, Service, ServiceByName, UpidToPod,
 };
 
 /// A metadata function.
@@ -24,7 +24,9 @@ pub(super) struct Function {
 pub(super) enum Means {
     /// A column of the look-up's row for the first argument.
     Column(Lookup, &'static str),
-    /// Another metadata function of another's result.
+    /// The owner of an address at the time of the second argument; without one, the youngest.
+    Owner(Lookup),
+    /// Another metadata function of another's result; a time goes to the inner one.
     Of(&'static str, &'static str),
     /// The pod of a process, else that of the address.
     PodOrAddress,
@@ -46,8 +48,12 @@ const fn of(
     Function { name, arguments: key, result, means: Means::Column(from, column) }
 }
 
+const fn owner(name: &'static str, of: Lookup) -> Function {
+    Function { name, arguments: &[S, T], result: S, means: Means::Owner(of) }
+}
+
 const fn chain(name: &'static str, outer: &'static str, inner: &'static str) -> Function {
-    Function { name, arguments: &[S], result: S, means: Means::Of(outer, inner) }
+    Function { name, arguments: &[S, T], result: S, means: Means::Of(outer, inner) }
 }
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -80,8 +86,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("container_name_to_container_id", &[S], S, ContainerByName, "container_id"),
     of("container_name_to_start_time", &[S], T, ContainerByName, "start_time"),
     of("container_name_to_stop_time", &[S], T, ContainerByName, "stop_time"),
-    of("ip_to_pod_id", &[S, T], S, AddressOfPod, "id"),
-    of("ip_to_service_id", &[S], S, AddressOfService, "id"),
+    owner("ip_to_pod_id", AddressOfPod),
+    owner("ip_to_service_id", AddressOfService),
+    owner("ip_to_node_id", AddressOfNode),
     of("pod_id_to_pod_name", &[S], S, Pod, "name"),
     of("pod_id_to_pod_labels", &[S], S, Pod, "labels"),
     of("pod_id_to_namespace", &[S], S, Pod, "namespace"),
@@ -139,8 +146,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("deployment_name_to_stop_time", &[S], T, DeploymentByName, "stop_time"),
     of("deployment_name_to_namespace", &[S], S, DeploymentByName, "namespace"),
     of("deployment_name_to_status", &[S], S, DeploymentByName, "status"),
+    of("node_id_to_node_name", &[S], S, Node, "name"),
     of("namespace_name_to_namespace_id", &[S], S, NamespaceByName, "namespace_id"),
     chain("ip_to_pod_name", "pod_id_to_pod_name", "ip_to_pod_id"),
     chain("ip_to_service_name", "service_id_to_service_name", "ip_to_service_id"),
+    chain("ip_to_node_name", "node_id_to_node_name", "ip_to_node_id"),
     Function { name: "shared_libraries", arguments: &[U], result: S, means: Means::Nothing },
 ];

@@ -20,6 +20,9 @@ pub(super) enum Lookup {
     AddressOfPod,
     /// The service that an address belongs to.
     AddressOfService,
+    /// The node that an address belongs to.
+    AddressOfNode,
+    Node,
     Service,
     ServiceByName,
     ReplicaSet,
@@ -34,6 +37,18 @@ macro_rules! by_name {
     ($table:literal, $($column:literal),*) => {
         concat!("SELECT name AS key", $(", last(", $column, ", start_time) AS ", $column,)* " FROM ", $table,
             " WHERE name <> '' GROUP BY name")
+    };
+}
+
+/// The youngest owner of each address, and all of them as `owner_at` reads them.
+macro_rules! owners_of_addresses {
+    ($kind:literal) => {
+        concat!(
+            "SELECT addr AS key, last(id, valid_from) AS id, lines(CAST(CAST(valid_from AS BIGINT) AS VARCHAR) || ' ' \
+             || CAST(CAST(valid_to AS BIGINT) AS VARCHAR) || ' ' || id) AS owners FROM k8s.addresses WHERE kind = '",
+            $kind,
+            "' AND addr <> '-' GROUP BY addr"
+        )
     };
 }
 
@@ -65,14 +80,10 @@ impl Lookup {
                 "stop_time",
                 "start_time"
             ),
-            Lookup::AddressOfPod => {
-                "SELECT addr AS key, last(id, valid_from) AS id FROM k8s.addresses \
-                 WHERE kind = 'pod' AND addr <> '-' GROUP BY addr"
-            }
-            Lookup::AddressOfService => {
-                "SELECT addr AS key, last(id, valid_from) AS id FROM k8s.addresses \
-                 WHERE kind = 'service' AND addr <> '-' GROUP BY addr"
-            }
+            Lookup::AddressOfPod => owners_of_addresses!("pod"),
+            Lookup::AddressOfService => owners_of_addresses!("service"),
+            Lookup::AddressOfNode => owners_of_addresses!("node"),
+            Lookup::Node => "SELECT node_id AS key, * FROM k8s.nodes",
             Lookup::Service => "SELECT service_id AS key, * FROM k8s.services",
             Lookup::ServiceByName => by_name!("k8s.services", "service_id", "namespace"),
             Lookup::ReplicaSet => "SELECT replicaset_id AS key, * FROM k8s.replicasets",
@@ -95,7 +106,7 @@ impl Lookup {
         }
     }
 
-    const ALL: [Lookup; 15] = [
+    const ALL: [Lookup; 17] = [
         Lookup::Process,
         Lookup::UpidToPod,
         Lookup::Container,
@@ -104,6 +115,8 @@ impl Lookup {
         Lookup::PodByName,
         Lookup::AddressOfPod,
         Lookup::AddressOfService,
+        Lookup::AddressOfNode,
+        Lookup::Node,
         Lookup::Service,
         Lookup::ServiceByName,
         Lookup::ReplicaSet,

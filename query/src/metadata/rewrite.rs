@@ -11,6 +11,7 @@ use watershed_model::DataType;
 
 use super::functions::Means;
 use super::lookups::Lookup;
+use super::owner::OwnerAt;
 use super::{PREFIX, function_named};
 use crate::prepare::default_of;
 use crate::script::Catalog;
@@ -68,14 +69,24 @@ impl Joins<'_> {
             let key = arguments.remove(0);
             let value = match function.means {
                 Means::Column(lookup, column) => self.column(lookup, key, column, function.result, input, made)?,
+                Means::Owner(lookup) => match arguments.pop() {
+                    None => self.column(lookup, key, "id", function.result, input, made)?,
+                    Some(time) => {
+                        let owners = self.column(lookup, key, "owners", function.result, input, made)?;
+                        ScalarUDF::from(OwnerAt::new()).call(vec![owners, time])
+                    }
+                },
                 Means::Of(outer, inner) => {
-                    let call = self.call(outer, vec![self.call(inner, vec![key])?])?;
+                    arguments.insert(0, key);
+                    let call = self.call(outer, vec![self.call(inner, arguments)?])?;
                     self.expression(call, input, made)?
                 }
                 Means::PodOrAddress => {
                     let by_process = self.call("upid_to_pod_name", vec![key])?;
-                    let address = arguments.first().cloned().unwrap_or_else(|| lit(""));
-                    let by_address = self.call("ip_to_pod_name", vec![address])?;
+                    if arguments.is_empty() {
+                        arguments.push(lit(""));
+                    }
+                    let by_address = self.call("ip_to_pod_name", arguments)?;
                     let call = when(by_process.clone().not_eq(lit("")), by_process).otherwise(by_address)?;
                     self.expression(call, input, made)?
                 }

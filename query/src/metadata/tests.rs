@@ -6,7 +6,11 @@ use crate::script::Catalog;
 fn every_function_finds_its_column() {
     let catalog = Catalog::new();
     for function in FUNCTIONS {
-        let Means::Column(lookup, column) = &function.means else { continue };
+        let (lookup, column) = match &function.means {
+            Means::Column(lookup, column) => (lookup, *column),
+            Means::Owner(lookup) => (lookup, "owners"),
+            Means::Of(..) | Means::PodOrAddress | Means::Nothing => continue,
+        };
         let plan = catalog.facts.plan(*lookup);
         let schema = plan.schema();
         assert!(schema.has_column_with_unqualified_name("key"), "{lookup:?}");
