@@ -6,10 +6,10 @@ sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
 
 # command that proves it is there : package that brings it
-build=(clang:clang llvm-strip:llvm protoc:protobuf-compiler pkg-config:pkg-config make:make cc:gcc)
-build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev)
+build=(clang:clang llvm-strip:llvm protoc:protobuf-compiler pkg-config:pkg-config make:make cc:gcc c++:g++)
+build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev /usr/include/openssl/ssl.h:libssl-dev)
 demo=(nginx:nginx-light python3:python3 curl:curl ip:iproute2)
-test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils)
+test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils java:default-jre-headless mvn:maven)
 
 missing=()
 want_commands() {
@@ -53,11 +53,20 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 if printf '%s\n' "$@" | grep -qx test; then
-  venv="${WATERSHED_CACHE:-$HOME/.cache/watershed}/venv"
-  if ! "$venv/bin/python" -c 'import aiohttp' 2>/dev/null; then
-    echo "installing: aiohttp into $venv"
+  cache="${WATERSHED_CACHE:-$HOME/.cache/watershed}"
+  venv="$cache/venv"
+  if ! "$venv/bin/python" -c 'import aiohttp, confluent_kafka' 2>/dev/null; then
+    echo "installing: aiohttp and confluent-kafka into $venv"
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install -q aiohttp
+    "$venv/bin/pip" install -q aiohttp 'confluent-kafka>=2.16'
+  fi
+  # A real broker for the tests of the Kafka sink. The mark says that all jars have come.
+  if [ ! -e "$cache/kafka/lib/.complete" ]; then
+    echo "fetching: a Kafka broker into $cache/kafka"
+    mkdir -p "$cache/kafka"
+    mvn -B -q -f "$(dirname "$0")/../integration/kafka/pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime -DoutputDirectory="$cache/kafka/lib"
+    touch "$cache/kafka/lib/.complete"
   fi
 fi
 echo "setup: all there"

@@ -2,6 +2,7 @@
 //! and the skip with a printed reason where a machine cannot run a test.
 
 pub mod agent;
+pub mod broker;
 pub mod kubernetes;
 pub mod machine;
 pub mod namespace;

@@ -5,6 +5,7 @@ mod buffer;
 pub mod endpoint;
 pub mod feed;
 mod file;
+mod kafka;
 mod lines;
 pub mod manifest;
 mod reader;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::endpoint::Endpoint;
 use crate::feed::Shape;
 use crate::file::FileSettings;
+use crate::kafka::KafkaSettings;
 use crate::retry::RetryPolicy;
 use crate::running::Budget;
 use crate::stdout::StdoutSettings;
@@ -57,6 +58,8 @@ impl Follows {
 /// A sink's kind with its settings.
 #[derive(Debug, Clone)]
 pub enum Kind {
+    /// A topic.
+    Kafka(Box<KafkaSettings>),
     /// Lines of a file.
     File(FileSettings),
     /// Lines on the server's standard output.
@@ -86,6 +89,7 @@ struct Written {
     view: Option<String>,
     table: Option<String>,
     script: Option<String>,
+    kafka: Option<KafkaSettings>,
     file: Option<FileSettings>,
     stdout: Option<StdoutSettings>,
     webhook: Option<WebhookSettings>,
@@ -120,7 +124,7 @@ impl Manifest {
         Ok(Self {
             follows: follows(written.view, written.table, written.script).map_err(wrong)?,
             budget: budget(&written.budget, &written.retry).map_err(wrong)?,
-            kind: kind(written.file, written.stdout, written.webhook).map_err(wrong)?,
+            kind: kind(written.kafka, written.file, written.stdout, written.webhook).map_err(wrong)?,
             name: written.name,
         })
     }
@@ -131,6 +135,7 @@ impl Kind {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Kind::Kafka(_) => "kafka",
             Kind::File(_) => "file",
             Kind::Stdout(_) => "stdout",
             Kind::Webhook(_) => "webhook",
@@ -141,8 +146,9 @@ impl Kind {
     ///
     /// # Errors
     /// When it cannot; says why.
-    pub fn check(&self, _shape: &Shape) -> Result<(), ManifestError> {
+    pub fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         match self {
+            Kind::Kafka(settings) => settings.check(shape),
             Kind::File(_) | Kind::Stdout(_) | Kind::Webhook(_) => Ok(()),
         }
     }
@@ -153,6 +159,7 @@ impl Kind {
     /// When a setting is wrong in a way that only shows here, such as a file of secrets that cannot be read.
     pub fn endpoint(&self, identity: Identity) -> Result<Box<dyn Endpoint>, ManifestError> {
         Ok(match self {
+            Kind::Kafka(settings) => Box::new(crate::kafka::Kafka::new(settings.as_ref().clone(), identity)),
             Kind::File(settings) => Box::new(crate::file::File::new(settings.clone())),
             Kind::Stdout(_) => Box::new(crate::stdout::Stdout),
             Kind::Webhook(settings) => Box::new(crate::webhook::Webhook::new(settings, identity)?),
@@ -171,15 +178,23 @@ fn follows(view: Option<String>, table: Option<String>, script: Option<String>) 
 }
 
 fn kind(
+    kafka: Option<KafkaSettings>,
     file: Option<FileSettings>,
     stdout: Option<StdoutSettings>,
     webhook: Option<WebhookSettings>,
 ) -> Result<Kind, String> {
-    let kinds = [file.map(Kind::File), stdout.map(Kind::Stdout), webhook.map(|webhook| Kind::Webhook(webhook.into()))];
+    let kinds = [
+        kafka.map(|kafka| Kind::Kafka(kafka.into())),
+        file.map(Kind::File),
+        stdout.map(Kind::Stdout),
+        webhook.map(|webhook| Kind::Webhook(webhook.into())),
+    ];
     let mut kinds = kinds.into_iter().flatten();
     match (kinds.next(), kinds.next()) {
         (Some(kind), None) => Ok(kind),
-        (None, _) => Err("says not where to write; add one of the sections [file], [stdout], [webhook]".to_owned()),
+        (None, _) => {
+            Err("says not where to write; add one of the sections [kafka], [file], [stdout], [webhook]".to_owned())
+        }
         (Some(one), Some(other)) => {
             Err(format!("has the sections [{}] and [{}]; make two sinks of it", one.name(), other.name()))
         }

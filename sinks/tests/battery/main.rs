@@ -3,6 +3,7 @@
 
 mod cases;
 mod file;
+mod kafka;
 mod view;
 mod webhook;
 

@@ -1,0 +1,97 @@
+"""Reads the topic of a sink as its users do, with a client of another make: read_committed, every record applied.
+
+reader.py BROKERS TOPIC MODE [NODE]  prints {"rows": {ROW: MULTIPLICITY}, "frontier": T, "records": N, "problems": [...]}
+for the node's records (of all nodes without NODE).
+"""
+
+import json
+import sys
+import time
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+PATIENCE = 60
+
+
+def read(brokers, topic, isolation="read_committed"):
+    """Every record of a topic up to its end when the call began, once all of them are decided."""
+    config = {"bootstrap.servers": brokers, "group.id": "reader", "enable.auto.commit": False,
+              "isolation.level": isolation, "enable.partition.eof": True, "auto.offset.reset": "earliest"}
+    dirty = Consumer({**config, "isolation.level": "read_uncommitted"})
+    consumer = Consumer(config)
+    found = consumer.list_topics(topic, timeout=20).topics[topic]
+    if found.error:
+        return
+    partitions = [TopicPartition(topic, number, 0) for number in found.partitions]
+    deadline = time.time() + PATIENCE
+    for partition in partitions:
+        end = dirty.get_watermark_offsets(partition, timeout=20)[1]
+        while isolation == "read_committed" and consumer.get_watermark_offsets(partition, timeout=20)[1] < end:
+            if time.time() > deadline:
+                raise TimeoutError("a transaction does not end")
+            time.sleep(0.02)
+    consumer.assign(partitions)
+    open_partitions = len(partitions)
+    while open_partitions:
+        message = consumer.poll(1.0)
+        if time.time() > deadline:
+            raise TimeoutError("the end of the topic does not come")
+        if message is None:
+            continue
+        if message.error():
+            if message.error().name() == "_PARTITION_EOF":
+                open_partitions -= 1
+                continue
+            raise KafkaException(message.error())
+        yield message
+    consumer.close()
+    dirty.close()
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def main(brokers, topic, mode, node=None):
+    rows, values, problems, records, last = {}, {}, [], 0, {}
+    frontiers = {}
+    for message in read(brokers, topic + ".frontier"):
+        key = json.loads(message.key())
+        if node in (None, key["node"]):
+            frontiers[key["node"]] = json.loads(message.value())["time"]
+    for message in read(brokers, topic):
+        headers = dict(message.headers() or [])
+        sender = headers.get("node", b"").decode()
+        if node not in (None, sender):
+            continue
+        records += 1
+        if not headers.get("view"):
+            problems.append("a record without header view")
+        if mode == "upsert":
+            if message.value() is None:
+                values.pop(message.key(), None)
+            else:
+                values[message.key()] = compact(json.loads(message.value()))
+            continue
+        envelope = json.loads(message.value())
+        source = envelope["source"]
+        if source["node"] != sender or envelope["op"] not in "rcud" or envelope["ts_ms"] != source["time"]:
+            problems.append(f"an envelope that does not fit: {compact(envelope)}")
+        if source["time"] < last.get(sender, 0):
+            problems.append(f"time {source['time']} after {last[sender]}")
+        last[sender] = source["time"]
+        for row, diff in (envelope["before"], -1), (envelope["after"], 1):
+            if row is not None:
+                row = compact(row)
+                rows[row] = rows.get(row, 0) + diff
+                if rows[row] < 0:
+                    problems.append(f"at {source['time']} a row leaves that is not there: {row}")
+    for value in values.values():
+        rows[value] = rows.get(value, 0) + 1
+    rows = {row: count for row, count in rows.items() if count}
+    print(json.dumps({"rows": rows, "frontier": min(frontiers.values(), default=0), "records": records,
+                      "problems": problems[:10]}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,174 @@
+//! A real Kafka broker (KRaft, one process) on free loopback ports, from the jars that `tools/setup.sh` fetched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::machine;
+use crate::processes::{self, Owned};
+
+/// User and password that every secured listener knows, with all rights.
+pub const ADMIN: (&str, &str) = ("admin", "admin-secret");
+/// User and password of somebody who may do nothing until told.
+pub const GUEST: (&str, &str) = ("guest", "guest-secret");
+
+const PROPERTIES: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:CONTROLLER_PORT
+listeners=PLAINTEXT://127.0.0.1:PLAIN_PORT,SASL_PLAINTEXT://127.0.0.1:SASL_PORT,CONTROLLER://127.0.0.1:CONTROLLER_PORT
+advertised.listeners=PLAINTEXT://127.0.0.1:PLAIN_PORT,SASL_PLAINTEXT://127.0.0.1:SASL_PORT
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+user_admin=\"admin-secret\" user_guest=\"guest-secret\";
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin;User:ANONYMOUS
+log.dirs=FOLDER/data
+num.partitions=1
+auto.create.topics.enable=true
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+group.initial.rebalance.delay.ms=0
+";
+
+/// A broker; it ends with its owner and its data with it.
+#[derive(Debug)]
+pub struct Broker {
+    process: Option<Owned>,
+    folder: TempDir,
+    jars: String,
+    port: u16,
+    sasl_port: u16,
+}
+
+impl Broker {
+    /// Starts one, or says why this machine cannot.
+    ///
+    /// # Errors
+    /// The outer one when it does not start; the inner one is the reason to skip a test.
+    pub fn start() -> Result<std::result::Result<Self, String>> {
+        let jars = cache().join("kafka/lib");
+        if machine::find("java").is_none() || !jars.join(".complete").exists() {
+            let why = format!("no broker in {}; `tools/setup.sh test` fetches it", jars.display());
+            return Ok(Err(why));
+        }
+        let folder = tempfile::tempdir()?;
+        let (port, sasl_port) = (machine::free_port(), machine::free_port());
+        let properties = PROPERTIES
+            .replace("CONTROLLER_PORT", &machine::free_port().to_string())
+            .replace("PLAIN_PORT", &port.to_string())
+            .replace("SASL_PORT", &sasl_port.to_string())
+            .replace("FOLDER", &folder.path().to_string_lossy());
+        fs::write(folder.path().join("server.properties"), properties)?;
+        let jars = jars.join("*").to_string_lossy().into_owned();
+        let mut broker = Self { process: None, folder, jars, port, sasl_port };
+        let scram = |(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]");
+        let mut format = broker.java("kafka.tools.StorageTool", &["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"]);
+        format.arg(broker.properties()).args(["--add-scram", &scram(ADMIN), "--add-scram", &scram(GUEST)]);
+        processes::output(&mut format)?;
+        broker.resume()?;
+        Ok(Ok(broker))
+    }
+
+    fn java(&self, class: &str, arguments: &[&str]) -> Command {
+        let logging = Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/log4j2.properties");
+        let mut command = Command::new("java");
+        command
+            .env("CLASSPATH", &self.jars)
+            .args(["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg(format!("-Dlog4j2.configurationFile=file:{}", logging.display()))
+            .arg(class)
+            .args(arguments);
+        command
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.folder.path().join("server.properties")
+    }
+
+    /// Starts it (again) and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn resume(&mut self) -> Result<()> {
+        if self.process.is_some() {
+            return Ok(());
+        }
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut command = self.java("kafka.Kafka", &[]);
+        command.arg(self.properties()).stdout(Stdio::from(log.try_clone()?)).stderr(log);
+        self.process = Some(Owned::spawn(&mut command)?);
+        processes::wait_for_port(self.port).with_context(|| fs::read_to_string(self.log()).unwrap_or_default())
+    }
+
+    /// What it has to say.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("broker.log")
+    }
+
+    /// Kills it, as a machine that fails does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.0.kill();
+            let _ = process.0.wait();
+        }
+    }
+
+    /// Stops its threads, so that nothing is answered and no connection is closed, or lets them go on.
+    pub fn freeze(&self, frozen: bool) {
+        if let Some(process) = &self.process {
+            processes::signal(process.pid(), if frozen { "STOP" } else { "CONT" });
+        }
+    }
+
+    /// Where everybody may do everything.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where one has to say who one is.
+    #[must_use]
+    pub fn sasl_address(&self) -> String {
+        format!("127.0.0.1:{}", self.sasl_port)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Its data is thrown away, so there is nothing that it could end in order.
+        self.kill();
+    }
+}
+
+/// Where `tools/setup.sh` puts what tests need.
+#[must_use]
+pub fn cache() -> PathBuf {
+    match std::env::var_os("WATERSHED_CACHE") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/watershed"),
+    }
+}
+
+/// Python with the libraries of other makes, if setup installed it.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    Some(cache().join("venv/bin/python")).filter(|python| python.exists())
+}

@@ -1,0 +1,237 @@
+//! A topic as an endpoint: exactly once. After a start the topic is read, and what it lacks of the view is written; a
+//! time at or before the last committed frontier is never written again.
+
+mod faults;
+mod held;
+mod records;
+mod session;
+mod settings;
+mod topics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use watershed_model::cells::Cells;
+use watershed_model::json::{quote, value};
+
+use crate::endpoint::{Batch, Changes, Endpoint, Fault, Written};
+use crate::feed::{Pending, Shape};
+use crate::lines;
+use crate::manifest::Identity;
+use records::{Change, Records, Rows, Writer};
+use session::Session;
+pub use settings::KafkaSettings;
+
+/// A topic.
+pub(crate) struct Kafka {
+    /// Away while a thread works with it.
+    work: Option<Box<Work>>,
+    /// Tells that thread that nobody waits for it any more.
+    stopped: Arc<AtomicBool>,
+}
+
+struct Work {
+    settings: KafkaSettings,
+    identity: Identity,
+    shape: Option<Arc<Shape>>,
+    session: Option<Session>,
+    /// The view since the last snapshot, while the topic is not known to agree with it.
+    target: Option<Rows>,
+    has_written: bool,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Kafka {
+    pub(crate) fn new(settings: KafkaSettings, identity: Identity) -> Self {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            settings,
+            identity,
+            shape: None,
+            session: None,
+            target: None,
+            has_written: false,
+            stopped: Arc::clone(&stopped),
+        };
+        Self { work: Some(Box::new(work)), stopped }
+    }
+
+    /// Runs blocking work on a thread for such things.
+    async fn on_thread<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Work) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let Some(mut state) = self.work.take() else {
+            return Err(Fault::Fatal("the sink has ended".to_owned()));
+        };
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut state);
+            (state, result)
+        });
+        let (state, result) = done.await.map_err(|error| Fault::Fatal(error.to_string()))?;
+        self.work = Some(state);
+        result
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Endpoint for Kafka {
+    fn open(&mut self, shape: Arc<Shape>) -> Pending<'_, Result<(), Fault>> {
+        Box::pin(self.on_thread(move |work| {
+            work.session = None;
+            work.target = None;
+            work.shape = Some(shape);
+            work.session().map(drop)
+        }))
+    }
+
+    fn write(&mut self, batch: Arc<Batch>) -> Pending<'_, Result<Written, Fault>> {
+        Box::pin(self.on_thread(move |work| work.write(&batch)))
+    }
+
+    fn close(&mut self) -> Pending<'_, ()> {
+        Box::pin(async {
+            // Taking the producer down waits for its threads.
+            let _ = self.on_thread(|work| Ok(drop(work.session.take()))).await;
+        })
+    }
+}
+
+impl Work {
+    fn session(&mut self) -> Result<&mut Session, Fault> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => {
+                let Some(shape) = &self.shape else { return Err(Fault::Reopen("the sink is not open".to_owned())) };
+                let (shape, stopped) = (Arc::clone(shape), Arc::clone(&self.stopped));
+                Session::open(&self.settings, &self.identity, shape, stopped, !self.has_written)?
+            }
+        };
+        Ok(self.session.insert(session))
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
+        if let Some(session) = &mut self.session
+            && let Some(rows) = session.settle(batch.frontier)?
+        {
+            self.target = None;
+            return Ok(Written { rows: rows as u64, ..Written::default() });
+        }
+        if batch.snapshot {
+            let is_redefined = self.shape.as_ref().is_some_and(|shape| shape.view != batch.shape.view);
+            if is_redefined {
+                self.session = None;
+            }
+            self.shape = Some(Arc::clone(&batch.shape));
+            self.target = Some(Rows::default());
+        }
+        let written = match self.target.take() {
+            Some(target) => self.catch_up(target, batch),
+            None => self.follow(batch),
+        };
+        if let Err(Fault::Reopen(_)) = &written {
+            self.session = None;
+        }
+        if written.is_ok() {
+            self.has_written = true;
+        }
+        written
+    }
+
+    /// A batch of changes to a topic that agrees with the view.
+    fn follow(&mut self, batch: &Batch) -> Result<Written, Fault> {
+        let mut all = Records::default();
+        let (mode, identity) = (self.settings.mode, self.identity.clone());
+        let session = self.session()?;
+        let writer = Writer { mode, identity: &identity, view: &batch.shape.view, most_bytes: session.most_bytes };
+        for changes in &batch.changes {
+            let records = writer.records(changes.time, 'c', changes_of(changes, &batch.shape.key));
+            all.records.extend(records.records);
+            all.too_large += records.too_large;
+        }
+        session.transaction(&all.records, batch.frontier)?;
+        Ok(written(&all))
+    }
+
+    /// A batch while the topic does not agree: nothing is written before the view has passed the last frontier, then
+    /// what the topic lacks.
+    fn catch_up(&mut self, mut target: Rows, batch: &Batch) -> Result<Written, Fault> {
+        let is_append = batch.shape.append;
+        let committed = self.session()?.committed;
+        for changes in &batch.changes {
+            // Rows of a table up to the frontier are in the topic.
+            if is_append && committed.is_some_and(|committed| changes.time <= committed) {
+                continue;
+            }
+            changes_of(changes, &batch.shape.key).into_iter().for_each(|change| target.apply(change));
+        }
+        if let Some(committed) = committed
+            && batch.frontier <= committed
+        {
+            self.target = Some(target);
+            let reason = format!("the topic is at {committed}, the view is only at {}", batch.frontier);
+            return Ok(Written { reason: Some(reason), ..Written::default() });
+        }
+        let (mode, identity) = (self.settings.mode, self.identity.clone());
+        let session = self.session()?;
+        // Later batches are added to the target, so this one must not be added twice: a failure starts all over.
+        let again = |fault| match fault {
+            Fault::Retry(reason) if !batch.snapshot => Fault::Reopen(reason),
+            other => other,
+        };
+        let mut changes = session.held().map_err(again)?.until(&target);
+        if is_append {
+            changes.retain(|change| change.diff > 0);
+        }
+        let writer = Writer { mode, identity: &identity, view: &batch.shape.view, most_bytes: session.most_bytes };
+        let records = writer.records(batch.frontier, 'r', changes);
+        session.transaction(&records.records, batch.frontier).map_err(again)?;
+        Ok(written(&records))
+    }
+}
+
+fn written(records: &Records) -> Written {
+    let reason = (records.too_large > 0).then(|| "rows are larger than the topic takes".to_owned());
+    Written { rows: records.records.len() as u64, dropped: records.too_large, reason, begin_again: false }
+}
+
+/// The rows of a batch as JSON, with their keys.
+fn changes_of(changes: &Changes, key: &[String]) -> Vec<Change> {
+    let keys = Keys::of(&changes.rows, key);
+    let rows = lines::rows(changes).enumerate();
+    rows.map(|(at, (row, diff))| Change { key: keys.at(at), row, diff }).collect()
+}
+
+/// The key columns of a batch.
+struct Keys(Vec<(String, Cells)>);
+
+impl Keys {
+    fn of(rows: &RecordBatch, key: &[String]) -> Self {
+        let column = |name: &String| Some((name.clone(), Cells::of(rows.column_by_name(name)?)));
+        Self(key.iter().filter_map(column).collect())
+    }
+
+    /// The key of a row as a JSON object; none where rows have none.
+    fn at(&self, row: usize) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut text = String::from("{");
+        for (position, (name, cells)) in self.0.iter().enumerate() {
+            if position > 0 {
+                text.push(',');
+            }
+            quote(&mut text, name);
+            text.push(':');
+            value(&mut text, cells.at(row));
+        }
+        text.push('}');
+        Some(text)
+    }
+}

@@ -1,0 +1,127 @@
+//! What topics hold already: the last frontier and the rows, as a `read_committed` reader finds them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use super::faults::{Overheard, fault};
+use crate::endpoint::Fault;
+
+/// One answer of a broker may take this long.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Reading gives up when nothing has come for so long.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Open transactions of others end within their timeout.
+const OTHERS: Duration = Duration::from_secs(70);
+
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// With the first record.
+    Beginning,
+    /// With records this old.
+    Ago(Duration),
+}
+
+/// Reads whole topics.
+pub(super) struct Reader<'a> {
+    pub(super) config: &'a ClientConfig,
+    pub(super) stopped: &'a Arc<AtomicBool>,
+}
+
+impl Reader<'_> {
+    /// Hands over every committed record of a topic that is there now.
+    pub(super) fn read(
+        &self,
+        topic: &str,
+        since: Since,
+        mut each: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), Fault> {
+        let overheard = Overheard::default();
+        let wrong = |error: KafkaError| fault(&format!("reading topic {topic}"), &error, &overheard, false);
+        let consumer: BaseConsumer<Overheard> = self.config.create_with_context(overheard.clone()).map_err(wrong)?;
+        let partitions = self.stable(&consumer, topic)?;
+        let mut assignment = TopicPartitionList::new();
+        for partition in &partitions {
+            assignment.add_partition_offset(topic, *partition, since.offset()).map_err(wrong)?;
+        }
+        if matches!(since, Since::Ago(_)) {
+            assignment = consumer.offsets_for_times(assignment, ANSWER).map_err(wrong)?;
+        }
+        consumer.assign(&assignment).map_err(wrong)?;
+        let mut open = partitions.len();
+        let mut last = Instant::now();
+        while open > 0 {
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    last = Instant::now();
+                    each(&message);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                // The client tries again by itself; what it says is why the silence lasts.
+                Some(Err(_)) | None if last.elapsed() < SILENCE => (),
+                Some(Err(error)) => return Err(wrong(error)),
+                None => return Err(Fault::Retry(format!("reading topic {topic}: nothing comes"))),
+            }
+            self.check_stopped()?;
+        }
+        Ok(())
+    }
+
+    /// The partitions, once all that was written before this call is committed or aborted. Else transactions of other
+    /// nodes that are still open would hide records of ours that lie behind them.
+    fn stable(&self, consumer: &BaseConsumer<Overheard>, topic: &str) -> Result<Vec<i32>, Fault> {
+        let overheard = consumer.context();
+        let wrong = |error: KafkaError| fault(&format!("reading topic {topic}"), &error, overheard, false);
+        let mut config = self.config.clone();
+        config.set("isolation.level", "read_uncommitted");
+        let dirty: BaseConsumer<Overheard> = config.create_with_context(overheard.as_ref().clone()).map_err(wrong)?;
+        let metadata = dirty.fetch_metadata(Some(topic), ANSWER).map_err(wrong)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let partitions: Vec<i32> =
+            found.map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
+        if partitions.is_empty() {
+            return Err(Fault::Retry(format!("topic {topic} has no partitions yet")));
+        }
+        let begun = Instant::now();
+        for partition in &partitions {
+            let (_, end) = dirty.fetch_watermarks(topic, *partition, ANSWER).map_err(wrong)?;
+            while consumer.fetch_watermarks(topic, *partition, ANSWER).map_err(wrong)?.1 < end {
+                self.check_stopped()?;
+                if begun.elapsed() > OTHERS {
+                    return Err(Fault::Retry(format!("topic {topic}: a transaction of another producer does not end")));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(partitions)
+    }
+
+    fn check_stopped(&self) -> Result<(), Fault> {
+        if self.stopped.load(Ordering::Relaxed) { Err(Fault::Retry("the sink ends".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Since {
+    fn offset(self) -> Offset {
+        match self {
+            Since::Beginning => Offset::Beginning,
+            Since::Ago(age) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Offset::Offset(now.saturating_sub(age).as_millis() as i64)
+            }
+        }
+    }
+}
+
+/// A header's value as text.
+pub(super) fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a str> {
+    let headers = message.headers()?;
+    let found = headers.iter().find(|header| header.key == name)?;
+    found.value.and_then(|value| std::str::from_utf8(value).ok())
+}

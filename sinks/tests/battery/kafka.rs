@@ -1,0 +1,99 @@
+//! Topics of a real broker, read by a client of another make.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Deserialize;
+use watershed_integration::broker::{self, Broker};
+use watershed_integration::processes;
+
+use crate::cases::Other;
+use crate::view::Rows;
+
+/// One broker at a time: they need much memory and start slowly side by side.
+static ONE: Mutex<()> = Mutex::new(());
+
+pub(crate) struct Kafka {
+    pub(crate) broker: Broker,
+    mode: &'static str,
+    extra: String,
+    _one: MutexGuard<'static, ()>,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    rows: BTreeMap<String, i64>,
+    frontier: u64,
+    problems: Vec<String>,
+}
+
+impl Kafka {
+    pub(crate) fn new(mode: &'static str) -> Result<Self, String> {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        if broker::python().is_none() {
+            return Err("no Python with confluent-kafka; `tools/setup.sh test` installs it".to_owned());
+        }
+        let broker = Broker::start().unwrap()?;
+        Ok(Self { broker, mode, extra: String::new(), _one: one })
+    }
+}
+
+impl Other for Kafka {
+    fn section(&self) -> String {
+        format!(
+            "[kafka]\nbrokers = \"{}\"\ntopic = \"rows\"\nmode = \"{}\"\n{}",
+            self.broker.address(),
+            self.mode,
+            self.extra
+        )
+    }
+
+    fn held(&self) -> (Rows, u64) {
+        let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integration/kafka/reader.py");
+        let mut command = Command::new(broker::python().unwrap());
+        command.arg(reader).args([&self.broker.address(), "rows", self.mode, "test"]);
+        let read: Read = serde_json::from_str(&processes::output(&mut command).unwrap()).unwrap();
+        assert!(read.problems.is_empty(), "{:?}", read.problems);
+        (read.rows, read.frontier)
+    }
+
+    fn break_it(&mut self) {
+        self.broker.kill();
+    }
+
+    fn mend(&mut self) {
+        self.broker.freeze(false);
+        self.broker.resume().unwrap();
+    }
+
+    fn slow_down(&mut self) -> bool {
+        self.broker.freeze(true);
+        true
+    }
+
+    fn refuse(&mut self, _: &str) -> bool {
+        false
+    }
+}
+
+mod changes {
+    use super::Kafka;
+
+    crate::battery!(Kafka::new("changes"));
+}
+
+mod upsert {
+    use super::Kafka;
+
+    crate::battery!(
+        Kafka::new("upsert"),
+        snapshot_deltas_and_retractions,
+        a_restart_in_the_middle_changes_nothing,
+        an_endpoint_that_is_down_is_tried_again,
+        a_full_buffer_falls_back_to_a_snapshot,
+        a_slow_endpoint_does_not_slow_the_view,
+        shutdown_writes_what_waits_or_gives_up_in_time
+    );
+}
