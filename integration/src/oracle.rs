@@ -11,6 +11,7 @@ use crate::agent::integer;
 
 pub mod capture;
 pub mod nats;
+pub mod servers;
 pub mod stage;
 
 /// One exchange in words that both sides use.
