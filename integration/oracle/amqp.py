@@ -21,7 +21,7 @@ for number in range(300):
 properties = pika.BasicProperties(content_type="text/plain", content_encoding="utf-8", delivery_mode=2, priority=3,
                                   correlation_id="c1", reply_to=private, expiration="50000", message_id="m1",
                                   timestamp=1_700_000_000, type="kind", user_id="guest", app_id="oracle",
-                                  headers={"text": "żółw", "number": 7, "list": [1, 2.5], "table": {"x": b"y"}})
+                                  headers={"text": "żółw", "number": 7, "list": [1, "two", True, None], "table": {"x": b"y"}})
 channel.basic_publish("orders", "order.full", b"{}", properties)
 channel.basic_publish("orders", "order.empty", b"")
 channel.basic_publish("orders", "order.large", b"z" * 300_000)

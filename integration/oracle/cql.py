@@ -2,6 +2,8 @@
 import sys
 
 import cassandra
+import cassandra.cluster
+import cassandra.protocol
 from cassandra import ConsistencyLevel
 from cassandra.cluster import Cluster
 from cassandra.query import BatchStatement, SimpleStatement
@@ -39,7 +41,7 @@ def talk(version, compression):
                   SimpleStatement("SELECT * FROM t WHERE id = 1", consistency_level=ConsistencyLevel.THREE)):
         try:
             session.execute(wrong)
-        except (cassandra.DriverException, cassandra.RequestExecutionException, cassandra.InvalidRequest):
+        except (cassandra.DriverException, cassandra.cluster.NoHostAvailable, cassandra.protocol.ErrorMessage):
             pass
     session.execute("DROP TABLE ks.t")
     cluster.shutdown()

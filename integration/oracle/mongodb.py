@@ -2,7 +2,7 @@
 import sys
 
 import pymongo
-from pymongo import InsertOne, UpdateOne, WriteConcern
+from pymongo import InsertOne, UpdateOne
 
 client = pymongo.MongoClient(f"mongodb://127.0.0.1:{sys.argv[1]}/?appname=oracle", serverSelectionTimeoutMS=5000)
 client.server_info()
@@ -30,7 +30,6 @@ list(people.aggregate([{"$match": {"n": {"$gte": 190}}}, {"$sort": {"n": 1}}]))
 people.create_index([("n", 1)], unique=True)
 list(people.list_indexes())
 people.bulk_write([InsertOne({"_id": 900}), UpdateOne({"_id": 1}, {"$set": {"n": 1}})])
-people.with_options(write_concern=WriteConcern(w=0)).insert_one({"_id": 901})
 people.insert_one({"_id": 902, "text": "x" * 200_000})
 people.delete_many({"n": {"$lt": 5}})
 for wrong in (lambda: people.insert_one({"_id": 10}), lambda: database.command("noSuchCommand"),

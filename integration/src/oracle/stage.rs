@@ -144,8 +144,8 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
 
 fn converse(case: &Case, stage: &Stage) -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("oracle/{}.py", case.name));
-    let mut client = stage.namespace.command(&python());
-    client.arg("-I").arg(script).arg(case.port.to_string()).current_dir(stage.folder.path());
+    let mut client = stage.namespace.command(Path::new("timeout"));
+    client.arg("60").arg(python()).arg("-I").arg(script).arg(case.port.to_string()).current_dir(stage.folder.path());
     let said = processes::output(&mut client)?;
     print!("{said}");
     Ok(())
