@@ -49,3 +49,60 @@ __noinline int copy_vectors(__u64 pointer, __u32 count, __u32 length, __u32 limi
 	}
 	return done;
 }
+
+/* Copies one buffer to the scratch; 0 when user memory could not be read. */
+__noinline int copy_buffer(__u64 pointer, __u32 wanted)
+{
+	__u32 zero = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	__u64 size = wanted;
+	asm volatile("%0 &= 0xfff" : "+r"(size));
+	if (!scratch || bpf_probe_read_user(scratch->payload, size, (void *)pointer)) {
+		count_loss(LOSS_READ_FAILED, wanted);
+		return 0;
+	}
+	return size;
+}
+
+/* The bytes that one vector has behind the first `skip`, at most `room`, to `offset`; -1 when memory could not be read. */
+__noinline int copy_rest(__u64 pointer, __u32 offset, __u32 room, __u32 skip)
+{
+	__u32 zero = 0;
+	struct user_vector vector;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	if (!scratch || bpf_probe_read_user(&vector, sizeof(vector), (void *)pointer))
+		return -1;
+	__u64 size = vector.length - skip < room ? vector.length - skip : room;
+	__u64 start = offset;
+	asm volatile("%0 &= 0xfff" : "+r"(size));
+	asm volatile("%0 &= 0xfff" : "+r"(start));
+	if (bpf_probe_read_user(scratch->payload + start, size, (void *)(vector.base + skip)))
+		return -1;
+	return size;
+}
+
+/* Copies `wanted` bytes that lie `skip` bytes into the vectors. */
+__noinline int copy_from(__u64 pointer, __u32 count, __u32 skip, __u32 wanted)
+{
+	__u32 done = 0;
+	for (int i = 0; i < VECTOR_LIMIT; i++) {
+		if (i >= count || done >= wanted)
+			break;
+		struct user_vector vector = {};
+		__u64 at = pointer + i * sizeof(struct user_vector);
+		bpf_probe_read_user(&vector, sizeof(vector), (void *)at);
+		if (skip >= vector.length) {
+			skip -= vector.length;
+			continue;
+		}
+		int copied = copy_rest(at, done, wanted - done, skip);
+		if (copied < 0) {
+			count_loss(LOSS_READ_FAILED, wanted - done);
+			break;
+		}
+		skip = 0;
+		done += copied;
+		done &= PAYLOAD_LIMIT - 1;
+	}
+	return done;
+}

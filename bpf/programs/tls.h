@@ -115,8 +115,9 @@ static __always_inline int tls_leave(long returned)
 	if (is_muted(connection, cookie) && (connection->flags & CONNECTION_PLAIN_MUTED))
 		return 0;
 	struct source source = { .pointer = call.buffer, .count = bytes, .kind = SOURCE_SINGLE };
-	if (!send_single(&header, &source))
-		count_loss(LOSS_DATA_RING_FULL, bytes);
+	__u64 lost = send(connection, &header, &source);
+	if (lost)
+		count_loss(LOSS_DATA_RING_FULL, lost);
 	return 0;
 }
 

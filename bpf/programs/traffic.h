@@ -19,7 +19,8 @@ static __always_inline bool is_muted(struct connection *connection, __u64 cookie
 	if (connection->mutes_seen != mutes) {
 		__u32 *mute = bpf_map_lookup_elem(&controls, &cookie);
 		if (mute)
-			connection->flags |= (*mute & MUTE_BYTES ? CONNECTION_MUTED : 0) | (*mute & MUTE_PLAIN ? CONNECTION_PLAIN_MUTED : 0);
+			connection->flags |= (*mute & MUTE_BYTES ? CONNECTION_MUTED : 0) | (*mute & MUTE_PLAIN ? CONNECTION_PLAIN_MUTED : 0) |
+					     (*mute & WANT_WHOLE ? CONNECTION_WHOLE : 0);
 		connection->mutes_seen = mutes;
 	}
 	return connection->flags & CONNECTION_MUTED;
@@ -89,6 +90,97 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 	return !bpf_ringbuf_output(&data, scratch, sizeof(*header) + captured, BPF_RB_NO_WAKEUP);
 }
 
+/* Where messages are put together in one transfer its head is not enough: it is sent in pieces. Of one that is too long
+ * the middle is left out, so that what comes behind a long message is seen. */
+#define PIECE_BYTES (PAYLOAD_LIMIT - 1)
+#define PIECES_WHOLE 16
+#define PIECES_FIRST 4
+#define FIRST_CALLS 256
+
+#define WORD(a, b, c, d) ((a) | (b) << 8 | (c) << 16 | (d) << 24)
+
+/* HTTP/1 is told by how it starts, because its bodies must not be copied until user space knows it too. */
+static __always_inline void sniff(struct connection *connection, struct source *source)
+{
+	struct user_vector first = { .base = source->pointer };
+	__u32 word = 0;
+	if (source->kind == SOURCE_VECTORS && bpf_probe_read_user(&first, sizeof(first), (void *)source->pointer))
+		return;
+	if (bpf_probe_read_user(&word, sizeof(word), (void *)first.base))
+		return;
+	switch (word) {
+	case WORD('H', 'T', 'T', 'P'): case WORD('G', 'E', 'T', ' '): case WORD('P', 'O', 'S', 'T'): case WORD('P', 'U', 'T', ' '):
+	case WORD('H', 'E', 'A', 'D'): case WORD('D', 'E', 'L', 'E'): case WORD('P', 'A', 'T', 'C'): case WORD('O', 'P', 'T', 'I'):
+		connection->flags |= CONNECTION_HEADS;
+	}
+}
+
+/* Pieces that a transfer may take, 0 if its head will do. */
+static __always_inline __u32 pieces_of(struct connection *connection, struct data_header *header, struct source *source)
+{
+	__u64 limit = capture_limit();
+	if (header->position == 0 && source->kind != SOURCE_NONE)
+		sniff(connection, source);
+	if (header->length <= limit || source->kind == SOURCE_NONE)
+		return 0;
+	if (bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
+		return 0;
+	if (connection->flags & CONNECTION_WHOLE)
+		return PIECES_WHOLE;
+	bool unknown = !(connection->flags & CONNECTION_HEADS) && connection->calls[header->direction & 1] <= FIRST_CALLS;
+	return unknown && limit > CROWDED_BYTES ? PIECES_FIRST : 0;
+}
+
+/* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
+__noinline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
+{
+	__u32 zero = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	if (!scratch)
+		return -1;
+	__u32 size = spans < PIECE_BYTES ? spans : PIECE_BYTES;
+	__u64 captured = count ? copy_from(pointer, count, skip, size) : copy_buffer(pointer + skip, size);
+	asm volatile("%0 &= 0xfff" : "+r"(captured));
+	scratch->header.length = spans;
+	scratch->header.captured = captured;
+	int failed = bpf_ringbuf_output(&data, scratch, sizeof(scratch->header) + captured, BPF_RB_NO_WAKEUP);
+	scratch->header.position += spans;
+	return failed;
+}
+
+/* Returns the bytes that found no room. */
+static __always_inline __u64 send_whole(struct data_header *header, struct source *source, __u32 pieces)
+{
+	__u32 zero = 0, done = 0, length = header->length;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	if (!scratch)
+		return length;
+	scratch->header = *header;
+	__u32 count = source->kind == SOURCE_VECTORS ? source->count : 0;
+	for (int i = 0; i < PIECES_WHOLE; i++) {
+		__u32 left = length - done;
+		if (i >= pieces || !left)
+			return 0;
+		__u32 spans = left < PIECE_BYTES ? left : PIECE_BYTES;
+		if (i + 2 == pieces && left > 2 * PIECE_BYTES)
+			spans = left - PIECE_BYTES;
+		if (send_piece(source->pointer, count, done, spans))
+			return left;
+		done += spans;
+	}
+	return 0;
+}
+
+/* Hands content to user space; returns the bytes that found no room. */
+static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source)
+{
+	__u32 pieces = pieces_of(connection, header, source);
+	if (pieces)
+		return send_whole(header, source, pieces);
+	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
+	return sent ? 0 : header->length;
+}
+
 static __always_inline void deliver(struct connection *connection, struct data_header *header, struct source *source, const enum atomics atomics)
 {
 	__u32 direction = header->direction & 1;
@@ -105,10 +197,10 @@ static __always_inline void deliver(struct connection *connection, struct data_h
 		__sync_fetch_and_add(&connection->muted[direction], bytes);
 		return;
 	}
-	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
-	if (!sent) {
-		__sync_fetch_and_add(&connection->lost[direction], bytes);
-		count_loss(LOSS_DATA_RING_FULL, bytes);
+	__u64 lost = send(connection, header, source);
+	if (lost) {
+		__sync_fetch_and_add(&connection->lost[direction], lost);
+		count_loss(LOSS_DATA_RING_FULL, lost);
 	}
 }
 

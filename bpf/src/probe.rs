@@ -437,8 +437,13 @@ impl Probe {
         self.control(cookie, 3);
     }
 
-    fn control(&self, cookie: u64, mutes: u32) {
-        if self.controls.update(&cookie.to_ne_bytes(), &mutes.to_ne_bytes(), MapFlags::ANY).is_ok() {
+    /// Asks for whole transfers of a connection, up to 64 KiB each, in several events at consecutive positions.
+    pub fn capture_whole(&self, cookie: u64) {
+        self.control(cookie, 4);
+    }
+
+    fn control(&self, cookie: u64, wanted: u32) {
+        if self.controls.update(&cookie.to_ne_bytes(), &wanted.to_ne_bytes(), MapFlags::ANY).is_ok() {
             self.live.bump_mutes();
         }
     }

@@ -170,3 +170,12 @@ pub enum Event<'a> {
 fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
 }
+
+/// How much of a stream's content is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// None any more.
+    None,
+    /// Whole transfers: several messages may be in one.
+    Whole,
+}

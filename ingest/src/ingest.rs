@@ -145,8 +145,8 @@ fn run(
                 output(tick);
             }
         });
-        for stream in tables.take_mutes() {
-            source.mute(stream);
+        for (stream, attention) in tables.take_wishes() {
+            source.attend(stream, attention);
         }
         if matches!(polled, Ok(State::Running)) {
             continue;
@@ -182,7 +182,7 @@ pub fn record(
     let failed = |error| Error::File { path: path.to_path_buf(), error };
     let mut source = Kernel::load(spec)?;
     let mut writer = Writer::new(BufWriter::new(File::create(path).map_err(failed)?)).map_err(failed)?;
-    // The tables decide what is muted, as they do when they are shown.
+    // The tables decide what is wanted of a connection, as they do when they are shown.
     let mut tables = Tables::new(&Config::default());
     let (started, mut events, mut outcome) = (Instant::now(), 0, Ok(()));
     while !stop.load(Ordering::Relaxed) && duration.is_none_or(|duration| started.elapsed() < duration) {
@@ -193,8 +193,8 @@ pub fn record(
             }
             tables.apply(event);
         })?;
-        for stream in tables.take_mutes() {
-            source.mute(stream);
+        for (stream, attention) in tables.take_wishes() {
+            source.attend(stream, attention);
         }
         std::mem::replace(&mut outcome, Ok(())).map_err(failed)?;
     }

@@ -4,7 +4,7 @@ pub(crate) mod kernel;
 pub(crate) mod proc;
 pub(crate) mod recording;
 
-use crate::event::{Event, Stream};
+use crate::event::{Attention, Event, Stream};
 
 /// Whether there is more to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,6 @@ pub enum State {
 pub trait Source {
     /// Waits a little, then hands out what there is.
     fn poll(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<State, crate::Error>;
-    /// The content of a stream need not be copied any more.
-    fn mute(&mut self, stream: Stream);
+    /// How much of a stream's content is to be copied from here on; before, the beginning of each transfer is.
+    fn attend(&mut self, stream: Stream, attention: Attention);
 }

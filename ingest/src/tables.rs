@@ -12,7 +12,7 @@ mod tests;
 use watershed_model::{Tick, TickTime, Upid, tables as model_tables, upid::START_TICKS_PER_SECOND};
 use watershed_protocols::{Counts, Direction, Segment};
 
-use crate::event::{Event, Stream};
+use crate::event::{Attention, Event, Stream};
 use conn_stats::ConnStats;
 use connections::{Bytes, Connections};
 use processes::Processes;
@@ -158,8 +158,8 @@ impl Tables {
     }
 
     /// Connections whose content need not be copied any more, since the last call.
-    pub fn take_mutes(&mut self) -> Vec<Stream> {
-        std::mem::take(&mut self.connections.mutes)
+    pub fn take_wishes(&mut self) -> Vec<(Stream, Attention)> {
+        std::mem::take(&mut self.connections.wishes)
     }
 
     fn realtime(&self, monotonic_ns: u64) -> i64 {

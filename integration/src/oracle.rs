@@ -9,8 +9,17 @@ use serde_json::Value;
 
 use crate::agent::integer;
 
+pub mod amqp;
 pub mod capture;
+pub mod cql;
+pub mod dns;
+pub mod kafka;
+pub mod mongodb;
+pub mod mysql;
 pub mod nats;
+pub mod pgsql;
+pub mod redis;
+pub mod servers;
 pub mod stage;
 
 /// One exchange in words that both sides use.
@@ -43,6 +52,16 @@ pub fn number(row: &Value, column: &str) -> i64 {
 #[must_use]
 pub fn text<'a>(row: &'a Value, column: &str) -> &'a str {
     row[column].as_str().unwrap_or_default()
+}
+
+/// A value of tshark's JSON or ours as plain text; empty for what is not there or has parts.
+#[must_use]
+pub fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
+    }
 }
 
 /// How rows compare with what was said.

@@ -4,7 +4,7 @@
 
 enum direction { SENT = 0, RECEIVED = 1 };
 enum role { ROLE_CLIENT = 1, ROLE_SERVER = 2, ROLE_UNKNOWN = 4 };
-enum connection_flags { CONNECTION_CLOSED = 1, CONNECTION_OLDER = 2, CONNECTION_MUTED = 4, CONNECTION_TLS = 8, CONNECTION_PLAIN_MUTED = 16 };
+enum connection_flags { CONNECTION_CLOSED = 1, CONNECTION_OLDER = 2, CONNECTION_MUTED = 4, CONNECTION_TLS = 8, CONNECTION_PLAIN_MUTED = 16, CONNECTION_WHOLE = 32, CONNECTION_HEADS = 64 };
 enum record_kind { RECORD_OPEN = 1, RECORD_CLOSE = 2, RECORD_EXEC = 3, RECORD_FORK = 4, RECORD_EXIT = 5 };
 enum loss {
 	LOSS_DATA_RING_FULL = 0,
@@ -79,5 +79,6 @@ struct settings {
 	__u8 syscall_hooks;
 	__u8 pad[6];
 };
-enum mute { MUTE_BYTES = 1, MUTE_PLAIN = 2 };
+/* What user space wants of a connection. */
+enum control { MUTE_BYTES = 1, MUTE_PLAIN = 2, WANT_WHOLE = 4 };
 struct live { __u32 capture_bytes, mutes, tls; };

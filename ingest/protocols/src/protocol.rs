@@ -167,6 +167,8 @@ pub struct Description {
     pub datagrams: bool,
     /// It can come in streams.
     pub streams: bool,
+    /// Several messages in one transfer are common, so that its beginning is not enough to follow it.
+    pub whole: bool,
 }
 
 /// A protocol's state on one connection. Memory must be bounded; nothing may panic.

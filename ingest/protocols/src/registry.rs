@@ -40,6 +40,7 @@ const HTTP1: Description = Description {
     time: RowTime::Response,
     datagrams: false,
     streams: true,
+    whole: false,
 };
 
 /// All protocols.

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use watershed_bpf::{Data, Direction, Lifecycle, Probe, TlsLibrary};
 
 use crate::clock::{self, TICK_MS};
-use crate::event::{Connection, Endpoint, Event, Role, Stream, Totals};
+use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
 use crate::source::{Source, State, proc};
 
 /// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core: the shortest of these
@@ -376,10 +376,11 @@ impl Source for Kernel {
         Ok(State::Running)
     }
 
-    fn mute(&mut self, stream: Stream) {
-        match stream.plain {
-            true => self.probe.mute_plain(stream.cookie),
-            false => self.probe.mute(stream.cookie),
+    fn attend(&mut self, stream: Stream, attention: Attention) {
+        match (attention, stream.plain) {
+            (Attention::Whole, _) => self.probe.capture_whole(stream.cookie),
+            (Attention::None, true) => self.probe.mute_plain(stream.cookie),
+            (Attention::None, false) => self.probe.mute(stream.cookie),
         }
     }
 }

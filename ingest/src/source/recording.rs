@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Stream};
+use crate::event::{Attention, Event, Stream};
 use crate::recording::{Block, Reader};
 use crate::source::{Source, State};
 
@@ -88,5 +88,5 @@ impl Source for Recording {
         Ok(ended?)
     }
 
-    fn mute(&mut self, _stream: Stream) {}
+    fn attend(&mut self, _stream: Stream, _attention: Attention) {}
 }

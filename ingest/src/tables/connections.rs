@@ -12,7 +12,7 @@ use watershed_model::Upid;
 use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{ConnectionParser, Counts, Direction, Pool, Segment, http1};
 
-use crate::event::{Connection, Role, Stream, Totals};
+use crate::event::{Attention, Connection, Role, Stream, Totals};
 use crate::tables::conn_stats::{Amounts, ConnStats, Key};
 use crate::tables::exchanges::Exchanges;
 use held::Held;
@@ -24,8 +24,8 @@ const CONNECTIONS_MAX: usize = 256 << 10;
 /// Events that HTTP/1 may go without a message before the judgement is in doubt.
 const STRANGE_AFTER: u32 = 12;
 /// Events that wait for one that should come before them, and their bytes.
-const HELD_MAX: usize = 16;
-const HELD_BYTES_MAX: usize = 64 << 10;
+const HELD_MAX: usize = 64;
+const HELD_BYTES_MAX: usize = 256 << 10;
 /// Index of HTTP/1 in [`PROTOCOLS`], and its number.
 const HTTP1: usize = 0;
 const TLS_NUMBER: i64 = 13;
@@ -44,7 +44,7 @@ pub(crate) struct Connections {
     pub(crate) exchanges: Exchanges,
     pools: Pools,
     body_bytes: usize,
-    pub(crate) mutes: Vec<Stream>,
+    pub(crate) wishes: Vec<(Stream, Attention)>,
     pub(crate) counts: Counts,
     pub(crate) refused: u64,
 }
@@ -81,7 +81,7 @@ impl Connections {
             exchanges: Exchanges::new(body_bytes),
             pools: Pools::default(),
             body_bytes,
-            mutes: Vec::new(),
+            wishes: Vec::new(),
             counts: Counts::default(),
             refused: 0,
         }
@@ -199,8 +199,9 @@ impl Connections {
                 let (is_silent, is_closed) = (speech.is_silent(), tracked.closed);
                 tracked.speech = speech;
                 tracked.judged = tracked.judged.saturating_add(1);
+                let attention = tracked.speech.attention();
+                self.wishes.extend(attention.filter(|_| !is_closed).map(|attention| (stream, attention)));
                 if is_silent {
-                    self.mutes.extend((!is_closed).then_some(stream));
                     return;
                 }
                 held.iter().for_each(|held| self.step(stream, Step::Segment(&held.segment())));
@@ -211,9 +212,9 @@ impl Connections {
         match next {
             Next::Same(speech) => tracked.speech = speech,
             // What speaks no known protocol, or does not any more, is only counted from here on.
-            Next::Mute => self.mutes.extend((!tracked.closed).then_some(stream)),
+            Next::Mute => self.wishes.extend((!tracked.closed).then_some((stream, Attention::None))),
             Next::Judge { .. } if tracked.judged >= JUDGED_MAX => {
-                self.mutes.extend((!tracked.closed).then_some(stream));
+                self.wishes.extend((!tracked.closed).then_some((stream, Attention::None)));
             }
             Next::Judge { expected, barred } => {
                 tracked.speech = Speech::again(&tracked.info, expected, barred);

@@ -7,7 +7,7 @@ use watershed_model::{Tick, Upid};
 
 use super::processes::container_of;
 use super::{Config, Tables};
-use crate::event::{Connection, Endpoint, Event, Role, Stream, Totals};
+use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
 use crate::recording::{Block, Error, Reader, Writer};
 
 const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -147,7 +147,7 @@ fn what_speaks_nothing_known_is_muted_and_what_does_is_not() {
         let time_ns = turn;
         tables.apply(&Event::Data { time_ns, cookie: 1, position, length, sent: true, tgid: 10, captured });
     }
-    assert_eq!(tables.take_mutes(), [Stream::of_socket(1)]);
+    assert_eq!(tables.take_wishes(), [(Stream::of_socket(1), Attention::None)]);
 }
 
 #[test]

@@ -47,13 +47,18 @@ impl Capture {
         Ok(Part { connection, from_client, what })
     }
 
-    /// All layers of a protocol, as tshark's JSON has them; several in one packet are several parts. `flags` are
-    /// further ones of tshark.
+    /// All layers of a protocol, as tshark's JSON has them; several in one packet are several parts.
     ///
     /// # Errors
     /// When tshark fails.
-    pub fn layers(&self, layer: &str, flags: &[&str]) -> Result<Vec<Part<Value>>> {
-        let json = self.tshark(&[&["-T", "json", "--no-duplicate-keys", "-Y", layer], flags].concat())?;
+    pub fn layers(&self, layer: &str) -> Result<Vec<Part<Value>>> {
+        let decode = ["tcp", "udp"].map(|transport| format!("{transport}.port=={},{layer}", self.port));
+        let wanted = "tcp.len > 0 || udp";
+        let mut flags = vec!["-T", "json", "--no-duplicate-keys", "-Y", wanted, "-d", &decode[0]];
+        if layer == "dns" {
+            flags.extend(["-d", &decode[1]]);
+        }
+        let json = self.tshark(&flags)?;
         let packets: Vec<Value> = serde_json::from_str(&json).context("tshark's JSON")?;
         let mut found = Vec::new();
         for packet in &packets {
@@ -120,7 +125,11 @@ pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     many.iter().chain(one)
 }
 
-fn bytes(digits: &str) -> Result<Vec<u8>> {
+/// Bytes of hexadecimal digits, with or without colons.
+///
+/// # Errors
+/// When they are none.
+pub fn bytes(digits: &str) -> Result<Vec<u8>> {
     let digits: String = digits.chars().filter(|digit| *digit != ':').collect();
     let pairs =
         digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).map(|pair| u8::from_str_radix(pair, 16)));

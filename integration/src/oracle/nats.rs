@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 use super::capture::Capture;
 use super::{Said, number, text};
 
+/// So much of a payload is in the table.
+const BODY_BYTES: usize = 1024;
+
+const ROWS: [&str; 10] = ["INFO", "CONNECT", "PUB", "HPUB", "SUB", "UNSUB", "MSG", "HMSG", "PING", "-ERR"];
+
 /// A command with its payload, and the bytes it took.
 struct Command {
     words: Vec<String>,
@@ -21,11 +26,15 @@ fn commands(mut stream: &[u8]) -> Result<Vec<Command>> {
     while !stream.is_empty() {
         let end = stream.windows(2).position(|pair| pair == b"\r\n").context("a line's end")?;
         let line = String::from_utf8_lossy(&stream[..end]).into_owned();
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        words[0].make_ascii_uppercase();
         let mut command = Command { words, line, payload: None, bytes: end + 2 };
         if matches!(command.words[0].as_str(), "PUB" | "HPUB" | "MSG" | "HMSG") {
             let size: usize = command.words[command.words.len() - 1].parse()?;
-            command.payload = Some(String::from_utf8_lossy(&stream[end + 2..end + 2 + size]).into_owned());
+            let head =
+                if command.words[0].starts_with('H') { command.words[command.words.len() - 2].parse()? } else { 0 };
+            let kept = &stream[end + 2..end + 2 + size.min(head + BODY_BYTES)];
+            command.payload = Some(String::from_utf8_lossy(kept).into_owned());
             command.bytes += size + 2;
         }
         stream = &stream[command.bytes..];
@@ -95,7 +104,7 @@ pub fn expected(capture: &Capture) -> Result<Vec<Said>> {
             for command in others.iter().filter(|command| command.words[0].ends_with("MSG")) {
                 replies.entry(command.words[1].as_str()).or_insert(command);
             }
-            for command in own.iter().filter(|command| !matches!(command.words[0].as_str(), "+OK" | "PONG")) {
+            for command in own.iter().filter(|command| ROWS.contains(&command.words[0].as_str())) {
                 let reply_to = match (command.words[0].as_str(), command.words.len()) {
                     ("PUB", 4) | ("HPUB", 5) => replies.get(command.words[2].as_str()),
                     _ => None,

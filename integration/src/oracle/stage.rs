@@ -29,8 +29,8 @@ pub struct Case {
     pub modules: &'static [&'static str],
     /// What the capture says.
     pub expected: fn(&Capture) -> Result<Vec<Said>>,
-    /// What a row says; nothing for rows that are not judged.
-    pub found: fn(&Value) -> Option<Said>,
+    /// What a row says.
+    pub found: fn(&Value) -> Said,
 }
 
 /// Where a case runs.
@@ -117,6 +117,10 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
         std::fs::copy(&file, Path::new(&folder).join(format!("{}.pcapng", case.name)))?;
     }
     let rows = agent.query(&format!("SELECT * FROM {} ORDER BY time_", case.table))?;
+    if let Ok(folder) = std::env::var("WATERSHED_KEEP_CAPTURES") {
+        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        std::fs::write(Path::new(&folder).join(format!("{}.jsonl", case.name)), text)?;
+    }
     let losses = agent.query("SELECT source, reason, count FROM system.losses")?;
     assert_eq!(agent.stop(), Some(0));
     drop(server);
@@ -124,7 +128,7 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
     let mut holds = true;
     for (role, side) in [(1, "client"), (2, "server")] {
         let rows = rows.iter().filter(|row| number(row, "trace_role") == role);
-        let found: Vec<Said> = rows.filter_map(case.found).collect();
+        let found: Vec<Said> = rows.map(case.found).collect();
         let verdict = compare(&expected, &found);
         println!("{}, {side}: {verdict}", case.name);
         holds &= verdict.holds();
@@ -140,8 +144,8 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
 
 fn converse(case: &Case, stage: &Stage) -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("oracle/{}.py", case.name));
-    let mut client = stage.namespace.command(&python());
-    client.arg("-I").arg(script).arg(case.port.to_string()).current_dir(stage.folder.path());
+    let mut client = stage.namespace.command(Path::new("timeout"));
+    client.arg("60").arg(python()).arg("-I").arg(script).arg(case.port.to_string()).current_dir(stage.folder.path());
     let said = processes::output(&mut client)?;
     print!("{said}");
     Ok(())

@@ -46,6 +46,7 @@ impl Protocol for Amqp {
         time: RowTime::Later,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

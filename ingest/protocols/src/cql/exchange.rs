@@ -47,6 +47,7 @@ impl Protocol for Cql {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

@@ -33,6 +33,7 @@ impl Protocol for Dns {
         time: RowTime::Response,
         datagrams: true,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

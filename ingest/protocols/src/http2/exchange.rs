@@ -53,6 +53,7 @@ impl Protocol for Http2 {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

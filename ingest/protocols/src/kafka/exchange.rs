@@ -46,6 +46,7 @@ impl Protocol for Kafka {
         time: RowTime::Request,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

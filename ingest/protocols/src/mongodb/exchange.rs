@@ -37,6 +37,7 @@ impl Protocol for Mongodb {
         time: RowTime::Request,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

@@ -41,6 +41,7 @@ impl Protocol for Mux {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

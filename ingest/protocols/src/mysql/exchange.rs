@@ -66,6 +66,7 @@ impl Protocol for Mysql {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

@@ -28,6 +28,7 @@ impl Protocol for Nats {
         time: RowTime::Request,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

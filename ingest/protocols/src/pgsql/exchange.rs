@@ -54,6 +54,7 @@ impl Protocol for Pgsql {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

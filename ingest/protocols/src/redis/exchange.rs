@@ -51,6 +51,7 @@ impl Protocol for Redis {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: true,
     };
 
     fn new(setup: Setup) -> Self {

@@ -28,6 +28,7 @@ impl Protocol for Tls {
         time: RowTime::Response,
         datagrams: false,
         streams: true,
+        whole: false,
     };
 
     fn new(_setup: Setup) -> Self {

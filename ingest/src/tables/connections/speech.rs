@@ -6,7 +6,7 @@ use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{ConnectionParser, Direction, Segment, Setup};
 
 use super::held::Held;
-use crate::event::{Connection, Role};
+use crate::event::{Attention, Connection, Role};
 
 /// What waits for a judgement; beyond that only lengths are kept.
 const HELD_BYTES_MAX: usize = 16 << 10;
@@ -75,6 +75,15 @@ impl Speech {
             Speech::Http1(parser) => !parser.at_rest(),
             Speech::Other(parser, _) => !parser.at_rest(),
             Speech::Undecided(_) | Speech::Silent => false,
+        }
+    }
+
+    /// How much of its content has to be seen; `None` where the beginning of each transfer is enough.
+    pub(super) fn attention(&self) -> Option<Attention> {
+        match self {
+            Speech::Silent => Some(Attention::None),
+            Speech::Other(parser, _) => parser.description().whole.then_some(Attention::Whole),
+            Speech::Undecided(_) | Speech::Http1(_) => None,
         }
     }
 
