@@ -3,47 +3,36 @@
 
 use anyhow::Result;
 use watershed_integration::oracle::stage::{self, Case};
-use watershed_integration::oracle::{nats, servers};
+use watershed_integration::oracle::{amqp, cql, dns, kafka, mongodb, mysql, nats, pgsql, redis, servers};
 
-const NATS: Case = Case {
-    name: "nats",
-    table: "nats_events.beta",
-    port: 4222,
-    commands: &["nats-server"],
-    modules: &["nats"],
-    expected: nats::expected,
-    found: nats::found,
-};
-
-#[test]
-fn nats_rows_are_what_was_said_as_root() -> Result<()> {
-    stage::judge(&NATS, servers::nats)
-}
-
-macro_rules! tmp {
-    ($f:ident, $n:literal, $t:literal, $p:literal, $s:path) => {
-        #[test]
-        fn $f() -> Result<()> {
-            stage::judge(
-                &Case {
-                    name: $n,
-                    table: $t,
-                    port: $p,
-                    commands: &[],
-                    modules: &[],
-                    expected: |_| Ok(vec![]),
-                    found: |_| panic!(),
-                },
-                $s,
-            )
-        }
+macro_rules! cases {
+    ($($test:ident: $module:ident, $table:literal, $port:literal, $server:path, $command:literal, $client:literal;)*) => {
+        $(
+            #[test]
+            fn $test() -> Result<()> {
+                let case = Case {
+                    name: stringify!($module),
+                    table: $table,
+                    port: $port,
+                    commands: &[$command],
+                    modules: &[$client],
+                    expected: $module::expected,
+                    found: $module::found,
+                };
+                stage::judge(&case, $server)
+            }
+        )*
     };
 }
-tmp!(amqp, "amqp", "amqp_events", 5672, servers::rabbitmq);
-tmp!(kafka, "kafka", "kafka_events.beta", 9092, servers::kafka);
-tmp!(cql, "cql", "cql_events", 9042, servers::cassandra);
-tmp!(mongodb, "mongodb", "mongodb_events", 27017, servers::ferret);
-tmp!(pgsql, "pgsql", "pgsql_events", 5432, servers::postgres);
-tmp!(mysql, "mysql", "mysql_events", 3306, servers::mariadb);
-tmp!(redis, "redis", "redis_events", 6379, servers::redis);
-tmp!(dns, "dns", "dns_events", 53, servers::bind);
+
+cases! {
+    amqp_rows_are_what_was_said_as_root: amqp, "amqp_events", 5672, servers::rabbitmq, "rabbitmq-server", "pika";
+    cql_rows_are_what_was_said_as_root: cql, "cql_events", 9042, servers::cassandra, "java", "cassandra.cluster";
+    dns_rows_are_what_was_said_as_root: dns, "dns_events", 53, servers::bind, "named", "dns.query";
+    kafka_rows_are_what_was_said_as_root: kafka, "kafka_events.beta", 9092, servers::kafka, "java", "confluent_kafka";
+    mongodb_rows_are_what_was_said_as_root: mongodb, "mongodb_events", 27017, servers::ferret, "go", "pymongo";
+    mysql_rows_are_what_was_said_as_root: mysql, "mysql_events", 3306, servers::mariadb, "mariadbd", "pymysql";
+    nats_rows_are_what_was_said_as_root: nats, "nats_events.beta", 4222, servers::nats, "nats-server", "nats";
+    pgsql_rows_are_what_was_said_as_root: pgsql, "pgsql_events", 5432, servers::postgres, "setpriv", "psycopg";
+    redis_rows_are_what_was_said_as_root: redis, "redis_events", 6379, servers::redis, "redis-server", "redis";
+}

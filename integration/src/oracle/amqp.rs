@@ -69,7 +69,13 @@ struct Method {
 
 impl Method {
     fn words(&self) -> String {
-        words(self.class, self.number, &self.arguments, self.body.as_ref().map(|body| (body.0, &body.1[..])), self.bytes)
+        words(
+            self.class,
+            self.number,
+            &self.arguments,
+            self.body.as_ref().map(|body| (body.0, &body.1[..])),
+            self.bytes,
+        )
     }
 }
 
