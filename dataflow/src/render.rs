@@ -160,7 +160,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
                 self.map(rows, &input.schema, chain, Codec::of(&node.schema).expect(CHECKED))
             }
             Operator::Reduce { input, reduce } => self.reduce(input, reduce),
-            Operator::Join { left, right, join } => self.join(left, right, join, &node.schema),
+            Operator::Join { left, right, join } => self.join(left, right, join),
             Operator::Union(inputs) => {
                 let mut inputs = inputs.iter();
                 let Some(first) = inputs.next() else {

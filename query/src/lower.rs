@@ -143,9 +143,6 @@ fn join(join: &datafusion::logical_expr::Join) -> Result<Operator, Refusal> {
     if matches!(kind, JoinType::LeftMark | JoinType::RightMark) || join.null_aware {
         return Err(refuse("NOT IN and EXISTS within a larger condition cannot be kept up"));
     }
-    if join.filter.is_some() && kind != JoinType::Inner {
-        return Err(refuse("a join that is not inner can have only equalities in its condition"));
-    }
     let (left, right) = (join.left.schema(), join.right.schema());
     let (left_keys, right_keys) = join
         .on

@@ -172,7 +172,7 @@ pub struct Join {
     pub left_keys: Vec<Arc<dyn PhysicalExpr>>,
     /// Keys over the right columns, as many and of the same types.
     pub right_keys: Vec<Arc<dyn PhysicalExpr>>,
-    /// Condition over left columns followed by right columns; only for inner joins.
+    /// What pairs must fulfil beside, over left columns followed by right columns.
     pub filter: Option<Arc<dyn PhysicalExpr>>,
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use arrow::array::RecordBatch;
 use watershed_model::json::{Objects, cells_of, quote, separate, value};
 
 use crate::rows::{Answer, Changes, Column, Event, TableSchema};

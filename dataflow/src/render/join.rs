@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::Array;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
@@ -36,43 +36,86 @@ impl<'scope> Side<'scope> {
     fn matching(&self, other: &Side<'scope>) -> Rows<'scope> {
         matching(self.by_key.clone(), other.keys())
     }
-
-    /// Its rows whose key the other side does not have.
-    fn only(&self, other: &Side<'scope>) -> Rows<'scope> {
-        self.rows.clone().concat(self.matching(other).negate())
-    }
 }
 
 impl<'scope> Renderer<'_, 'scope> {
-    pub(super) fn join(&mut self, left: &Node, right: &Node, join: &Join, schema: &SchemaRef) -> Rows<'scope> {
+    pub(super) fn join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {
+        use JoinType::{Full, Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
         let left_nulls = Codec::of(&left.schema).expect(CHECKED).nulls();
         let right_nulls = Codec::of(&right.schema).expect(CHECKED).nulls();
-        let left = self.side(left, &join.left_keys);
-        let right = self.side(right, &join.right_keys);
-        let inner = || pairs(left.by_key.clone(), right.by_key.clone());
-        let padded_left = || {
-            left.only(&right).map(move |mut row| {
+        let left_side = self.side(left, &join.left_keys);
+        let right_side = self.side(right, &join.right_keys);
+        let pairs = pairs(left_side.by_key.clone(), right_side.by_key.clone());
+        let (pairs, conditional) = match &join.filter {
+            None => (pairs, None),
+            Some(condition) => {
+                let both = both(left, right);
+                let pairs = self.mapped(pairs, &both, Some(condition), 0..both.fields().len(), &both);
+                (pairs, Some(both))
+            }
+        };
+        let left_matching = matches!(join.kind, Left | Full | LeftSemi | LeftAnti).then(|| match &conditional {
+            None => left_side.matching(&right_side),
+            Some(both) => self.parts(&pairs, both, 0, left, &left_side.rows),
+        });
+        let right_matching = matches!(join.kind, Right | Full | RightSemi | RightAnti).then(|| match &conditional {
+            None => right_side.matching(&left_side),
+            Some(both) => self.parts(&pairs, both, left.schema.fields().len(), right, &right_side.rows),
+        });
+        let only = |rows: &Rows<'scope>, matching: Option<Rows<'scope>>| match matching {
+            Some(matching) => rows.clone().concat(matching.negate()),
+            None => rows.clone(),
+        };
+        let padded_left = |matching| {
+            only(&left_side.rows, matching).map(move |mut row: Row| {
                 row.extend_from_slice(&right_nulls);
                 row
             })
         };
-        let padded_right = || right.only(&left).map(move |row| [left_nulls.as_slice(), row.as_slice()].concat());
-        let rows = match join.kind {
-            JoinType::Inner => inner(),
-            JoinType::Left => inner().concat(padded_left()),
-            JoinType::Right => inner().concat(padded_right()),
-            JoinType::Full => inner().concat(padded_left()).concat(padded_right()),
-            JoinType::LeftSemi => left.matching(&right),
-            JoinType::RightSemi => right.matching(&left),
-            JoinType::LeftAnti => left.only(&right),
-            JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => right.only(&left),
+        let padded_right = |matching| {
+            only(&right_side.rows, matching).map(move |row| [left_nulls.as_slice(), row.as_slice()].concat())
         };
-        let Some(condition) = &join.filter else { return rows };
-        let identity = schema.fields().iter().enumerate();
-        let identity = identity.map(|(at, field)| Arc::new(Column::new(field.name(), at)) as Arc<dyn PhysicalExpr>);
-        let map = Map { filter: Some(Arc::clone(condition)), project: identity.collect() };
-        let chain = self.chain(vec![(map, Arc::clone(schema))], Vec::new());
-        self.map(rows, schema, chain, Codec::of(schema).expect(CHECKED))
+        match join.kind {
+            Inner => pairs,
+            Left => pairs.concat(padded_left(left_matching)),
+            Right => pairs.concat(padded_right(right_matching)),
+            Full => pairs.concat(padded_left(left_matching)).concat(padded_right(right_matching)),
+            LeftSemi => left_matching.unwrap_or(left_side.rows),
+            RightSemi => right_matching.unwrap_or(right_side.rows),
+            LeftAnti | LeftMark => only(&left_side.rows, left_matching),
+            RightAnti | RightMark => only(&right_side.rows, right_matching),
+        }
+    }
+
+    /// Those of a side's rows that are in a pair; the side's columns begin at `first` among those of the pairs.
+    fn parts(
+        &mut self,
+        pairs: &Rows<'scope>,
+        both: &SchemaRef,
+        first: usize,
+        side: &Node,
+        rows: &Rows<'scope>,
+    ) -> Rows<'scope> {
+        let columns = first..first + side.schema.fields().len();
+        let paired = self.mapped(pairs.clone(), both, None, columns, &side.schema);
+        let label = self.label("paired");
+        let by_row = arrange_rows(rows.clone().map(|row| (row.clone(), row)), &label);
+        matching(by_row, keys_of(paired.map(|row| (row, Row::new())), &format!("{label}: keys")))
+    }
+
+    /// Some columns of the rows for which a condition is true.
+    fn mapped(
+        &mut self,
+        rows: Rows<'scope>,
+        schema: &SchemaRef,
+        condition: Option<&Arc<dyn PhysicalExpr>>,
+        columns: std::ops::Range<usize>,
+        made: &SchemaRef,
+    ) -> Rows<'scope> {
+        let column = |at: usize| Arc::new(Column::new(schema.field(at).name(), at)) as Arc<dyn PhysicalExpr>;
+        let map = Map { filter: condition.cloned(), project: columns.map(column).collect() };
+        let chain = self.chain(vec![(map, Arc::clone(made))], Vec::new());
+        self.map(rows, schema, chain, Codec::of(made).expect(CHECKED))
     }
 
     fn side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Side<'scope> {
@@ -112,4 +155,10 @@ impl<'scope> Renderer<'_, 'scope> {
             Ok(())
         })
     }
+}
+
+/// The columns of both sides, left ones first.
+fn both(left: &Node, right: &Node) -> SchemaRef {
+    let fields = left.schema.fields().iter().chain(right.schema.fields()).cloned();
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
