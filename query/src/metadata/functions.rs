@@ -30,6 +30,10 @@ pub(super) enum Means {
     Of(&'static str, &'static str),
     /// The pod of a process, else that of the address.
     PodOrAddress,
+    /// The best known name of a process, or of an address where that is not known.
+    BestName,
+    /// What that name is of: `service`, `pod`, `process` or `address`.
+    BestKind,
     /// Always empty: no table holds it.
     Nothing,
 }
@@ -151,5 +155,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     chain("ip_to_pod_name", "pod_id_to_pod_name", "ip_to_pod_id"),
     chain("ip_to_service_name", "service_id_to_service_name", "ip_to_service_id"),
     chain("ip_to_node_name", "node_id_to_node_name", "ip_to_node_id"),
+    Function { name: "best_name", arguments: &[U, S], result: S, means: Means::BestName },
+    Function { name: "best_name_kind", arguments: &[U, S], result: S, means: Means::BestKind },
     Function { name: "shared_libraries", arguments: &[U], result: S, means: Means::Nothing },
 ];

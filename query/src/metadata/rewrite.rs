@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit, when};
+use datafusion::logical_expr::{
+    Case, Expr, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, binary_expr, lit, when,
+};
 use datafusion::prelude::ident;
 use watershed_model::DataType;
 
@@ -90,6 +92,10 @@ impl Joins<'_> {
                     let call = when(by_process.clone().not_eq(lit("")), by_process).otherwise(by_address)?;
                     self.expression(call, input, made)?
                 }
+                Means::BestName | Means::BestKind => {
+                    let call = self.best(key, arguments.pop(), function.means == Means::BestKind)?;
+                    self.expression(call, input, made)?
+                }
                 Means::Nothing => empty(function.result),
             };
             Ok(Transformed::yes(value))
@@ -131,6 +137,38 @@ impl Joins<'_> {
         };
         let found = ident(own_name(&alias, column));
         Ok(datafusion::functions::core::coalesce().call(vec![found, empty(result)]))
+    }
+
+    /// The best name known, or what it is of: service, pod and process by upid, then by address, then the address.
+    fn best(&self, upid: Expr, address: Option<Expr>, kind: bool) -> Result<Expr> {
+        let of_process = |name: &str| self.call(name, vec![upid.clone()]);
+        let first = |names: Expr| self.call("first_name", vec![names]);
+        let (services, pod) = (of_process("upid_to_service_name")?, of_process("upid_to_pod_name")?);
+        let process = of_process("upid_to_process_name")?;
+        let at = |left, right| binary_expr(left, Operator::StringConcat, right);
+        let at_host = at(at(process.clone(), lit("@")), of_process("upid_to_hostname")?);
+        let mut names = vec![
+            (services.clone().not_eq(lit("")), first(services)?, "service"),
+            (pod.clone().not_eq(lit("")), pod, "pod"),
+            (process.not_eq(lit("")), at_host, "process"),
+        ];
+        let mut last = "process";
+        if let Some(address) = address {
+            let of_address = |name: &str| self.call(name, vec![address.clone()]);
+            let (service, pod) = (of_address("ip_to_service_name")?, of_address("ip_to_pod_name")?);
+            let services = self.call("pod_id_to_service_name", vec![of_address("ip_to_pod_id")?])?;
+            last = "address";
+            names.extend([
+                (service.clone().not_eq(lit("")), service, "service"),
+                (services.clone().not_eq(lit("")), first(services)?, "service"),
+                (pod.clone().not_eq(lit("")), pod, "pod"),
+                (address.clone().not_eq(lit("-")), address, last),
+            ]);
+        }
+        let branches =
+            names.into_iter().map(|(known, name, of)| (Box::new(known), Box::new(if kind { lit(of) } else { name })));
+        let otherwise = lit(if kind { last } else { "unknown" });
+        Ok(Expr::Case(Case::new(None, branches.collect(), Some(Box::new(otherwise)))))
     }
 
     fn call(&self, name: &str, arguments: Vec<Expr>) -> Result<Expr> {

@@ -9,7 +9,7 @@ fn every_function_finds_its_column() {
         let (lookup, column) = match &function.means {
             Means::Column(lookup, column) => (lookup, *column),
             Means::Owner(lookup) => (lookup, "owners"),
-            Means::Of(..) | Means::PodOrAddress | Means::Nothing => continue,
+            Means::Of(..) | Means::PodOrAddress | Means::BestName | Means::BestKind | Means::Nothing => continue,
         };
         let plan = catalog.facts.plan(*lookup);
         let schema = plan.schema();

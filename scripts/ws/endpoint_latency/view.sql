@@ -23,16 +23,7 @@ FROM (
     max(latency_max) AS latency_max
   FROM (
     SELECT
-      CASE
-        WHEN upid_to_service_name(responder_upid) <> '' THEN first_name(upid_to_service_name(responder_upid))
-        WHEN upid_to_pod_name(responder_upid) <> '' THEN upid_to_pod_name(responder_upid)
-        WHEN upid_to_process_name(responder_upid) <> '' THEN upid_to_process_name(responder_upid) || '@' || upid_to_hostname(responder_upid)
-        WHEN ip_to_service_name(responder_addr) <> '' THEN ip_to_service_name(responder_addr)
-        WHEN pod_id_to_service_name(ip_to_pod_id(responder_addr)) <> '' THEN first_name(pod_id_to_service_name(ip_to_pod_id(responder_addr)))
-        WHEN ip_to_pod_name(responder_addr) <> '' THEN ip_to_pod_name(responder_addr)
-        WHEN responder_addr <> '-' THEN responder_addr
-        ELSE 'unknown'
-      END AS responder,
+      best_name(responder_upid, responder_addr) AS responder,
       protocol,
       endpoint,
       requests,

@@ -14,37 +14,10 @@ SELECT
   sum(active) AS active
 FROM (
   SELECT
-    CASE
-      WHEN upid_to_service_name(upid) <> '' THEN first_name(upid_to_service_name(upid))
-      WHEN upid_to_pod_name(upid) <> '' THEN upid_to_pod_name(upid)
-      WHEN upid_to_process_name(upid) <> '' THEN upid_to_process_name(upid) || '@' || upid_to_hostname(upid)
-      ELSE 'unknown'
-    END AS local,
-    CASE
-      WHEN upid_to_service_name(upid) <> '' THEN 'service'
-      WHEN upid_to_pod_name(upid) <> '' THEN 'pod'
-      WHEN upid_to_process_name(upid) <> '' THEN 'process'
-      ELSE 'process'
-    END AS local_kind,
-    CASE
-      WHEN upid_to_service_name(remote_upid) <> '' THEN first_name(upid_to_service_name(remote_upid))
-      WHEN upid_to_pod_name(remote_upid) <> '' THEN upid_to_pod_name(remote_upid)
-      WHEN upid_to_process_name(remote_upid) <> '' THEN upid_to_process_name(remote_upid) || '@' || upid_to_hostname(remote_upid)
-      WHEN ip_to_service_name(remote_addr) <> '' THEN ip_to_service_name(remote_addr)
-      WHEN pod_id_to_service_name(ip_to_pod_id(remote_addr)) <> '' THEN first_name(pod_id_to_service_name(ip_to_pod_id(remote_addr)))
-      WHEN ip_to_pod_name(remote_addr) <> '' THEN ip_to_pod_name(remote_addr)
-      WHEN remote_addr <> '-' THEN remote_addr
-      ELSE 'unknown'
-    END AS remote,
-    CASE
-      WHEN upid_to_service_name(remote_upid) <> '' THEN 'service'
-      WHEN upid_to_pod_name(remote_upid) <> '' THEN 'pod'
-      WHEN upid_to_process_name(remote_upid) <> '' THEN 'process'
-      WHEN ip_to_service_name(remote_addr) <> '' THEN 'service'
-      WHEN pod_id_to_service_name(ip_to_pod_id(remote_addr)) <> '' THEN 'service'
-      WHEN ip_to_pod_name(remote_addr) <> '' THEN 'pod'
-      ELSE 'address'
-    END AS remote_kind,
+    best_name(upid) AS local,
+    best_name_kind(upid) AS local_kind,
+    best_name(remote_upid, remote_addr) AS remote,
+    best_name_kind(remote_upid, remote_addr) AS remote_kind,
     c.trace_role,
     CASE c.protocol
       WHEN 1 THEN 'http'
