@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchemaRef, JoinType};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::ident;
@@ -90,15 +90,17 @@ impl Flat {
 
     /// An expression over the top's columns, over the leaves.
     pub(super) fn in_leaves(&self, expression: &Expr) -> Result<Expr> {
-        let replaced = expression.clone().transform_up(|inner| match &inner {
-            Expr::Column(column) => {
-                let at = self.schema.index_of_column(column)?;
-                Ok(Transformed::yes(self.columns[at].clone()))
-            }
-            _ => Ok(Transformed::no(inner)),
-        })?;
-        Ok(replaced.data)
+        over(expression, &self.schema, &self.columns)
     }
+}
+
+/// An expression whose columns, those of a schema, are replaced by expressions.
+fn over(expression: &Expr, schema: &DFSchema, columns: &[Expr]) -> Result<Expr> {
+    let replaced = expression.clone().transform_up(|inner| match &inner {
+        Expr::Column(column) => Ok(Transformed::yes(columns[schema.index_of_column(column)?].clone())),
+        _ => Ok(Transformed::no(inner)),
+    })?;
+    Ok(replaced.data)
 }
 
 fn chain(plan: &LogicalPlan) -> Result<Option<Flat>> {
@@ -107,11 +109,6 @@ fn chain(plan: &LogicalPlan) -> Result<Option<Flat>> {
         let (base, schema) = (plan.clone(), plan.schema().clone());
         return Ok(is_events(plan).then_some(Flat { base, steps: Vec::new(), schema, columns }));
     }
-    let (LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Join(_)) =
-        plan
-    else {
-        return Ok(None);
-    };
     let Some(mut flat) = chain(plan.inputs()[0])? else { return Ok(None) };
     match plan {
         LogicalPlan::Projection(projection) => {
@@ -139,16 +136,13 @@ fn join_step(flat: &mut Flat, join: &datafusion::logical_expr::Join, adds: bool)
     let number = flat.steps.len();
     let right = join.right.as_ref().clone();
     let rights: Vec<Expr> = (0..right.schema().fields().len()).map(|at| ident(right_name(number, at))).collect();
-    let side = Flat { base: right.clone(), steps: Vec::new(), schema: right.schema().clone(), columns: rights.clone() };
-    let on = join.on.iter().map(|(left, key)| Ok((flat.in_leaves(left)?, side.in_leaves(key)?)));
+    let on = join.on.iter().map(|(left, key)| Ok((flat.in_leaves(left)?, over(key, right.schema(), &rights)?)));
     let on = on.collect::<Result<Vec<_>>>()?;
-    let both = Flat {
-        base: right.clone(),
-        steps: Vec::new(),
-        schema: join.left.schema().join(right.schema())?.into(),
-        columns: flat.columns.iter().cloned().chain(rights.iter().cloned()).collect(),
+    let condition = |filter: &Expr| {
+        let columns: Vec<_> = flat.columns.iter().chain(&rights).cloned().collect();
+        over(filter, &join.left.schema().join(right.schema())?, &columns)
     };
-    let filter = join.filter.as_ref().map(|filter| both.in_leaves(filter)).transpose()?;
+    let filter = join.filter.as_ref().map(condition).transpose()?;
     flat.steps.push(Step::Join { kind: join.join_type, right, number, on, filter });
     if adds {
         flat.columns.extend(rights);
