@@ -11,6 +11,7 @@ mod engine;
 mod failure;
 mod feed;
 mod format;
+mod kept;
 mod rows;
 mod run;
 mod signals;

@@ -1,20 +1,19 @@
-//! Detectors on disk: `DIR/detectors/NAME.toml`, `NAME.script`, `NAME.model`, and what was learned in `NAME.state`. Each file
-//! is written whole or not at all.
+//! Detectors on disk: `DIR/detectors/NAME.toml`, `NAME.script`, `NAME.model`, and what was learned in `NAME.state`.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use watershed_detectors::Checkpoint;
 
 use super::Applied;
+use crate::kept::{Folder, Readers};
 
 /// Where a detector is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
-    folder: PathBuf,
+    folder: Folder,
     name: String,
 }
 
@@ -28,30 +27,19 @@ struct Note {
 
 impl Kept {
     pub(super) fn of(state: &Path, name: &str) -> Self {
-        Self { folder: state.join("detectors"), name: name.to_owned() }
+        Self { folder: Folder::of(state, "detectors"), name: name.to_owned() }
     }
 
     /// All that are kept, by name.
     pub(super) fn all(state: &Path) -> Result<Vec<(String, Applied)>> {
-        let folder = state.join("detectors");
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                found.push((name.to_owned(), Self::of(state, name).read()?));
-            }
-        }
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(found)
+        let names = Folder::of(state, "detectors").names("toml")?;
+        names.into_iter().map(|name| Self::of(state, &name).read().map(|applied| (name, applied))).collect()
     }
 
     fn read(&self) -> Result<Applied> {
-        let optional = |ending: &str| match fs::read(self.path(ending)) {
-            Ok(bytes) => Ok(bytes),
+        let optional = |ending: &str| match self.folder.read(&self.file(ending)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error).with_context(|| self.path(ending).display().to_string()),
+            read => read,
         };
         let note: Note = serde_json::from_slice(&optional("note")?).unwrap_or_default();
         Ok(Applied {
@@ -75,19 +63,14 @@ impl Kept {
 
     pub(super) fn remove(&self) -> Result<()> {
         for ending in ["toml", "note", "model", "script", "state"] {
-            match fs::remove_file(self.path(ending)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| self.path(ending).display().to_string());
-                }
-                _ => {}
-            }
+            self.folder.remove(&self.file(ending))?;
         }
         Ok(())
     }
 
     /// What was learned before; `None` if nothing was, or it cannot be read.
     pub(super) fn learned(&self) -> Option<Checkpoint> {
-        let bytes = fs::read(self.path("state")).ok()?;
+        let bytes = self.folder.read(&self.file("state")).ok()?;
         let read = serde_json::from_slice(&bytes);
         read.inspect_err(|error| tracing::warn!(detector = self.name, %error, "what was learned is not readable")).ok()
     }
@@ -98,20 +81,11 @@ impl Kept {
         writing.await.context("writing")?
     }
 
-    fn path(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!("{}.{ending}", self.name))
+    fn file(&self, ending: &str) -> String {
+        format!("{}.{ending}", self.name)
     }
 
     fn put(&self, ending: &str, bytes: &[u8]) -> Result<()> {
-        fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
-        let (path, partial) = (self.path(ending), self.folder.join(format!("{}.partial", self.name)));
-        let written = || {
-            let mut file = File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        written().with_context(|| path.display().to_string())
+        Ok(self.folder.write(&self.file(ending), bytes, Readers::Anybody)?)
     }
 }

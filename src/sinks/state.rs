@@ -1,11 +1,11 @@
-//! Sinks on disk: `DIR/sinks/NAME.toml`, each written whole or not at all and readable by its owner only.
+//! Sinks on disk: `DIR/sinks/NAME.toml`, readable by its owner only.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::kept::{Folder, Readers};
 
 /// A sink as it was applied.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,54 +20,31 @@ pub(super) struct Kept {
 
 /// All sinks kept, and what could not be read.
 pub(super) fn read(directory: &Path) -> io::Result<Vec<io::Result<Kept>>> {
-    let folder = folder(directory)?;
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(|error| at(&folder, &error))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
-        let wrong = |error: toml::de::Error| io::Error::other(format!("{}: {}", path.display(), error.message()));
-        toml::from_str(&text).map_err(wrong)
+    let folder = folder(directory);
+    let read = |name: &String| {
+        let file = file(name);
+        let wrong =
+            |error: toml::de::Error| io::Error::other(format!("{}: {}", folder.path(&file).display(), error.message()));
+        toml::from_str(&folder.read_text(&file)?).map_err(wrong)
     };
-    Ok(paths.iter().map(read).collect())
+    Ok(folder.names("toml")?.iter().map(read).collect())
 }
 
 /// Keeps a sink.
 pub(super) fn write(directory: &Path, name: &str, kept: &Kept) -> io::Result<()> {
-    let folder = folder(directory)?;
-    let path = folder.join(format!("{name}.toml"));
-    let partial = folder.join(format!("{name}.partial"));
     let text = toml::to_string(kept).map_err(io::Error::other)?;
-    let written = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, &path)?;
-        File::open(&folder)?.sync_all()
-    };
-    written().map_err(|error| at(&path, &error))
+    folder(directory).write(&file(name), text.as_bytes(), Readers::Owner)
 }
 
 /// Forgets a sink.
 pub(super) fn remove(directory: &Path, name: &str) -> io::Result<()> {
-    let path = folder(directory)?.join(format!("{name}.toml"));
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path, &error)),
-        _ => Ok(()),
-    }
+    folder(directory).remove(&file(name))
 }
 
-fn folder(directory: &Path) -> io::Result<PathBuf> {
-    let folder = directory.join("sinks");
-    fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
-    Ok(folder)
+fn folder(directory: &Path) -> Folder {
+    Folder::of(directory, "sinks")
 }
 
-fn at(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+fn file(name: &str) -> String {
+    format!("{name}.toml")
 }
