@@ -20,7 +20,7 @@ use crate::feed::Feed;
 use crate::rows::{Event, TableSchema};
 use kept::Kept;
 use rows::ViewRows;
-use work::{Output, Shared, Work};
+use work::{Shared, Work};
 
 /// Detectors that a node may have.
 const MOST: usize = 200;
@@ -207,9 +207,8 @@ impl Detectors {
         };
         let shared = Arc::<Shared>::default();
         let work = manifest.enabled.then(|| {
-            let output = Output::Feed(self.feed.clone());
-            let work =
-                Work { follower, detector, output, shared: Arc::clone(&shared), kept, rows: ViewRows::default() };
+            let feed = self.feed.clone();
+            let work = Work { follower, detector, feed, shared: Arc::clone(&shared), kept, rows: ViewRows::default() };
             let (stop, stopped) = oneshot::channel();
             (stop, tokio::spawn(work.run(stopped)))
         });

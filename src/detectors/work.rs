@@ -20,14 +20,6 @@ const HANGS_AFTER: Duration = Duration::from_secs(10);
 /// What was learned is written down so often, in the time of ticks.
 const KEPT_EVERY_MS: u64 = 60_000;
 
-/// Where flags go.
-pub(crate) enum Output {
-    /// Into the next tick.
-    Feed(Feed),
-    /// To who asks what would have been flagged: the tick's time (ms), the flag and its diff.
-    Collect(tokio::sync::mpsc::UnboundedSender<(u64, Flag, i64)>),
-}
-
 /// What others may know of a detector at work.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -51,7 +43,7 @@ impl Shared {
 pub(super) struct Work {
     pub(super) follower: Follower,
     pub(super) detector: Detector,
-    pub(super) output: Output,
+    pub(super) feed: Feed,
     pub(super) shared: Arc<Shared>,
     pub(super) kept: Option<Kept>,
     pub(super) rows: ViewRows,
@@ -60,9 +52,9 @@ pub(super) struct Work {
 impl Work {
     /// Works until it is stopped; what is left of the detector, unless its model hangs.
     pub(super) async fn run(self, mut stop: oneshot::Receiver<()>) -> Option<Detector> {
-        let Work { mut follower, detector, output, shared, kept, mut rows } = self;
+        let Work { mut follower, detector, feed, shared, kept, mut rows } = self;
         let every = detector.manifest().every.0.as_millis() as u64;
-        let mut scoring = Scoring { detector: Some(detector), flags: Flags::default(), output, shared, kept };
+        let mut scoring = Scoring { detector: Some(detector), flags: Flags::default(), feed, shared, kept };
         let (mut last, mut kept_at) = (None::<u64>, None::<u64>);
         let mut changed = true;
         loop {
@@ -103,7 +95,7 @@ impl Work {
             }
         }
         scoring.keep().await;
-        scoring.send(last.unwrap_or_default(), None).await;
+        scoring.send(None).await;
         scoring.detector
     }
 }
@@ -113,7 +105,7 @@ struct Scoring {
     /// `None` once its model hangs.
     detector: Option<Detector>,
     flags: Flags,
-    output: Output,
+    feed: Feed,
     shared: Arc<Shared>,
     kept: Option<Kept>,
 }
@@ -152,7 +144,7 @@ impl Scoring {
         self.shared.tell(report);
         let rows = self.flags.apply(detector.manifest(), changes, features);
         self.detector = Some(detector);
-        self.send(time, Some(rows)).await;
+        self.send(Some(rows)).await;
     }
 
     /// The thread cannot be ended, so the detector is given up with it.
@@ -165,23 +157,14 @@ impl Scoring {
             reason: format!("a batch has taken more than {HANGS_AFTER:?}"),
         });
         self.shared.tell(report);
-        self.send(time, None).await;
+        self.send(None).await;
     }
 
     /// Sends changed flags; without any, takes all back.
-    async fn send(&mut self, time: u64, rows: Option<Vec<(Flag, i64)>>) {
+    async fn send(&mut self, rows: Option<Vec<(Flag, i64)>>) {
         let rows = rows.unwrap_or_else(|| self.flags.take_back());
-        match &self.output {
-            Output::Feed(feed) => {
-                if let Some(change) = state_change(&rows) {
-                    feed.send(Fed::States(vec![change])).await;
-                }
-            }
-            Output::Collect(sender) => {
-                for (flag, diff) in rows {
-                    let _ = sender.send((time, flag, diff));
-                }
-            }
+        if let Some(change) = state_change(&rows) {
+            self.feed.send(Fed::States(vec![change])).await;
         }
     }
 
