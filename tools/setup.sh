@@ -9,7 +9,10 @@ sudo=""
 build=(clang:clang llvm-strip:llvm protoc:protobuf-compiler pkg-config:pkg-config make:make cc:gcc)
 build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev)
 demo=(nginx:nginx-light python3:python3 curl:curl ip:iproute2)
-test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils)
+test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils
+  tshark:tshark nats-server:nats-server rabbitmq-server:rabbitmq-server mariadbd:mariadb-server named:bind9 setpriv:util-linux
+  java:openjdk-17-jre-headless mvn:maven)
+test_files=(/usr/lib/postgresql:postgresql)
 
 missing=()
 want_commands() {
@@ -25,7 +28,9 @@ for group in "$@"; do
       want_commands "${build[@]}"
       for entry in "${build_files[@]}"; do [ -e "${entry%%:*}" ] || missing+=("${entry##*:}"); done ;;
     demo) want_commands "${demo[@]}" ;;
-    test) want_commands "${test[@]}" ;;
+    test)
+      want_commands "${test[@]}"
+      for entry in "${test_files[@]}"; do [ -e "${entry%%:*}" ] || missing+=("${entry##*:}"); done ;;
     *) echo "setup.sh: unknown group '$group' (build, demo, test)" >&2; exit 2 ;;
   esac
 done
@@ -54,10 +59,11 @@ fi
 
 if printf '%s\n' "$@" | grep -qx test; then
   venv="${WATERSHED_CACHE:-$HOME/.cache/watershed}/venv"
-  if ! "$venv/bin/python" -c 'import aiohttp' 2>/dev/null; then
-    echo "installing: aiohttp into $venv"
+  if ! "$venv/bin/python" -c 'import aiohttp, cassandra, confluent_kafka, dns, grpc, nats, pika, psycopg, pymongo, pymysql, redis' 2>/dev/null; then
+    echo "installing: client libraries of the tests into $venv"
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install -q aiohttp
+    "$venv/bin/pip" install -q aiohttp cassandra-driver confluent-kafka dnspython grpcio nats-py pika 'psycopg[binary]' pymongo PyMySQL redis
   fi
+  "$(dirname "$0")/servers.sh"
 fi
 echo "setup: all there"

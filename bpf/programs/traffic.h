@@ -93,9 +93,9 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 /* Where messages are put together in one transfer its head is not enough: it is sent in pieces. Of one that is too long
  * the middle is left out, so that what comes behind a long message is seen. */
 #define PIECE_BYTES (PAYLOAD_LIMIT - 1)
-#define PIECES_WHOLE 16
-#define PIECES_FIRST 4
-#define FIRST_CALLS 256
+#define PIECES 32
+/* User space takes some milliseconds to say what a connection speaks; until then it may be anything. */
+#define FIRST_BYTES (4 << 20)
 
 #define WORD(a, b, c, d) ((a) | (b) << 8 | (c) << 16 | (d) << 24)
 
@@ -115,20 +115,19 @@ static __always_inline void sniff(struct connection *connection, struct source *
 	}
 }
 
-/* Pieces that a transfer may take, 0 if its head will do. */
-static __always_inline __u32 pieces_of(struct connection *connection, struct data_header *header, struct source *source)
+/* Whether more of a transfer is wanted than its head. */
+static __always_inline bool is_whole(struct connection *connection, struct data_header *header, struct source *source)
 {
 	__u64 limit = capture_limit();
 	if (header->position == 0 && source->kind != SOURCE_NONE)
 		sniff(connection, source);
 	if (header->length <= limit || source->kind == SOURCE_NONE)
-		return 0;
+		return false;
 	if (bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
-		return 0;
+		return false;
 	if (connection->flags & CONNECTION_WHOLE)
-		return PIECES_WHOLE;
-	bool unknown = !(connection->flags & CONNECTION_HEADS) && connection->calls[header->direction & 1] <= FIRST_CALLS;
-	return unknown && limit > CROWDED_BYTES ? PIECES_FIRST : 0;
+		return true;
+	return !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES && limit > CROWDED_BYTES;
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
@@ -149,7 +148,7 @@ __noinline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
 }
 
 /* Returns the bytes that found no room. */
-static __always_inline __u64 send_whole(struct data_header *header, struct source *source, __u32 pieces)
+static __always_inline __u64 send_whole(struct data_header *header, struct source *source)
 {
 	__u32 zero = 0, done = 0, length = header->length;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
@@ -157,12 +156,12 @@ static __always_inline __u64 send_whole(struct data_header *header, struct sourc
 		return length;
 	scratch->header = *header;
 	__u32 count = source->kind == SOURCE_VECTORS ? source->count : 0;
-	for (int i = 0; i < PIECES_WHOLE; i++) {
+	for (int i = 0; i < PIECES; i++) {
 		__u32 left = length - done;
-		if (i >= pieces || !left)
+		if (!left)
 			return 0;
 		__u32 spans = left < PIECE_BYTES ? left : PIECE_BYTES;
-		if (i + 2 == pieces && left > 2 * PIECE_BYTES)
+		if (i + 2 == PIECES && left > 2 * PIECE_BYTES)
 			spans = left - PIECE_BYTES;
 		if (send_piece(source->pointer, count, done, spans))
 			return left;
@@ -174,9 +173,8 @@ static __always_inline __u64 send_whole(struct data_header *header, struct sourc
 /* Hands content to user space; returns the bytes that found no room. */
 static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source)
 {
-	__u32 pieces = pieces_of(connection, header, source);
-	if (pieces)
-		return send_whole(header, source, pieces);
+	if (is_whole(connection, header, source))
+		return send_whole(header, source);
 	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
 	return sent ? 0 : header->length;
 }

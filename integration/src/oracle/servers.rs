@@ -167,6 +167,26 @@ pub fn bind(stage: &Stage) -> Result<Owned> {
     Owned::spawn(stage.command("named")?.args(["-g", "-n", "1", "-c", &stage.path("named.conf")]))
 }
 
+/// A gRPC server of Python's library.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn grpc(stage: &Stage) -> Result<Owned> {
+    let mut command = stage.command(&stage::python().to_string_lossy())?;
+    Owned::spawn(command.args(["-I", &format!("{SOURCES}/grpc_server.py"), "50051"]))
+}
+
+/// OpenSSL's own server, with a certificate of its own making.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn openssl(stage: &Stage) -> Result<Owned> {
+    let key = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "certificate.pem"];
+    prepare(stage.command("openssl")?.args(key).args(["-subj", "/CN=oracle.test"]))?;
+    let flags = ["s_server", "-accept", "443", "-key", "key.pem", "-cert", "certificate.pem", "-www", "-quiet"];
+    Owned::spawn(stage.command("openssl")?.args(flags).args(["-alpn", "http/1.1,h2"]))
+}
+
 fn newest(folder: &str) -> Result<PathBuf> {
     let versions = fs::read_dir(folder).with_context(|| format!("{folder}: is the server installed?"))?;
     versions.filter_map(|entry| Some(entry.ok()?.path())).max().with_context(|| format!("{folder} is empty"))
