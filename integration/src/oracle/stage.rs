@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -16,6 +17,9 @@ use crate::processes::{self, Owned};
 
 /// Names a folder where brief conversations are to be saved, as fixtures of the parsers.
 const SAVE: &str = "WATERSHED_SAVE_CONVERSATIONS";
+
+/// Servers, agents and captures of several cases would keep each other from the processor.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A protocol and how it is judged.
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +109,7 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
     if !can_judge(case) {
         return Ok(());
     }
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let stage = Stage { namespace: Namespace::new(case.name)?, folder: tempfile::tempdir()? };
     let server = start(&stage)?;
     let ready = namespace::wait_for_listener(server.pid(), case.port);
@@ -113,7 +118,9 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
     let file = stage.folder.path().join("conversation.pcapng");
     let mut traffic = stage.namespace.capture(&file)?;
     converse(case, &stage)?;
-    agent.settled(&format!("SELECT count(*) FROM {}", case.table))?;
+    let count = format!("SELECT count(*) FROM {}", case.table);
+    processes::wait_until("the first row", || agent.number(&count).is_ok_and(|count| count > 0))?;
+    agent.settled(&count)?;
     traffic.stop();
     let capture = Capture::new(&file, case.port);
     if let Ok(folder) = std::env::var(SAVE) {
