@@ -123,6 +123,9 @@ static __always_inline bool is_whole(struct connection *connection, struct data_
 		sniff(connection, source);
 	if (header->length <= limit || source->kind == SOURCE_NONE)
 		return false;
+	/* Two pieces of a datagram would be two datagrams. */
+	if (connection->transport == IPPROTO_UDP && header->length > PIECE_BYTES)
+		return false;
 	if (bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
 		return false;
 	if (connection->flags & CONNECTION_WHOLE)
@@ -131,7 +134,7 @@ static __always_inline bool is_whole(struct connection *connection, struct data_
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
-__noinline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
+static __always_inline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
 {
 	__u32 zero = 0;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
@@ -148,7 +151,7 @@ __noinline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
 }
 
 /* All pieces of the transfer whose header is in the scratch; returns the bytes that found no room. A function of its own,
- * so that the verifier walks through its loop once. */
+ * so that the verifier walks through its loop once; older ones add up the stacks of a chain of calls. */
 __noinline __u32 send_pieces(__u64 pointer, __u32 count, __u32 length)
 {
 	/* Places are multiples of a constant: sums of lengths would be new states of the verifier in every round. */
@@ -179,16 +182,19 @@ static __always_inline __u64 send_whole(struct data_header *header, struct sourc
 	return send_pieces(source->pointer, source->kind == SOURCE_VECTORS ? source->count : 0, header->length);
 }
 
+/* Messages of a batch are datagrams, whose heads do: their chain of calls has no room for more. */
+enum part { PART_HEAD, PART_WHOLE };
+
 /* Hands content to user space; returns the bytes that found no room. */
-static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source)
+static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source, const enum part part)
 {
-	if (is_whole(connection, header, source))
+	if (part == PART_WHOLE && is_whole(connection, header, source))
 		return send_whole(header, source);
 	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
 	return sent ? 0 : header->length;
 }
 
-static __always_inline void deliver(struct connection *connection, struct data_header *header, struct source *source, const enum atomics atomics)
+static __always_inline void deliver(struct connection *connection, struct data_header *header, struct source *source, const enum atomics atomics, const enum part part)
 {
 	__u32 direction = header->direction & 1;
 	__u64 bytes = header->length;
@@ -204,7 +210,7 @@ static __always_inline void deliver(struct connection *connection, struct data_h
 		__sync_fetch_and_add(&connection->muted[direction], bytes);
 		return;
 	}
-	__u64 lost = send(connection, header, source);
+	__u64 lost = send(connection, header, source, part);
 	if (lost) {
 		__sync_fetch_and_add(&connection->lost[direction], lost);
 		count_loss(LOSS_DATA_RING_FULL, lost);
@@ -260,6 +266,6 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 		resolve(&source);
 	}
 	struct data_header header = { .cookie = cookie, .length = bytes, .tgid = tgid, .direction = direction };
-	deliver(connection, &header, &source, ATOMICS_FETCH);
+	deliver(connection, &header, &source, ATOMICS_FETCH, PART_WHOLE);
 	return 0;
 }
