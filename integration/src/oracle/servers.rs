@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::stage::{self, Stage};
-use crate::processes::{self, Owned};
+use crate::processes::Owned;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oracle");
 /// Small and quick to start rather than fast.
