@@ -9,7 +9,10 @@ sudo=""
 build=(clang:clang llvm-strip:llvm protoc:protobuf-compiler pkg-config:pkg-config make:make cc:gcc c++:g++)
 build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev /usr/include/openssl/ssl.h:libssl-dev)
 demo=(nginx:nginx-light python3:python3 curl:curl ip:iproute2)
-test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils java:default-jre-headless mvn:maven)
+test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils
+  tshark:tshark nats-server:nats-server rabbitmq-server:rabbitmq-server mariadbd:mariadb-server unbound:unbound setpriv:util-linux
+  java:default-jre-headless mvn:maven)
+test_files=(/usr/lib/postgresql:postgresql)
 
 missing=()
 want_commands() {
@@ -25,7 +28,9 @@ for group in "$@"; do
       want_commands "${build[@]}"
       for entry in "${build_files[@]}"; do [ -e "${entry%%:*}" ] || missing+=("${entry##*:}"); done ;;
     demo) want_commands "${demo[@]}" ;;
-    test) want_commands "${test[@]}" ;;
+    test)
+      want_commands "${test[@]}"
+      for entry in "${test_files[@]}"; do [ -e "${entry%%:*}" ] || missing+=("${entry##*:}"); done ;;
     *) echo "setup.sh: unknown group '$group' (build, demo, test)" >&2; exit 2 ;;
   esac
 done
@@ -55,10 +60,10 @@ fi
 if printf '%s\n' "$@" | grep -qx test; then
   cache="${WATERSHED_CACHE:-$HOME/.cache/watershed}"
   venv="$cache/venv"
-  if ! "$venv/bin/python" -c 'import aiohttp, confluent_kafka' 2>/dev/null; then
-    echo "installing: aiohttp and confluent-kafka into $venv"
+  if ! "$venv/bin/python" -c 'import aiohttp, cassandra, confluent_kafka, dns, grpc, nats, pika, psycopg, pymongo, pymysql, redis' 2>/dev/null; then
+    echo "installing: client libraries of the tests into $venv"
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install -q aiohttp 'confluent-kafka>=2.16'
+    "$venv/bin/pip" install -q aiohttp cassandra-driver 'confluent-kafka>=2.16' dnspython grpcio nats-py pika 'psycopg[binary]' pymongo PyMySQL redis
   fi
   # A real broker for the tests of the Kafka sink. The mark says that all jars have come.
   if [ ! -e "$cache/kafka/lib/.complete" ]; then
@@ -68,5 +73,6 @@ if printf '%s\n' "$@" | grep -qx test; then
       -DincludeScope=runtime -DoutputDirectory="$cache/kafka/lib"
     touch "$cache/kafka/lib/.complete"
   fi
+  "$(dirname "$0")/servers.sh"
 fi
 echo "setup: all there"

@@ -64,19 +64,15 @@ __noinline int copy_buffer(__u64 pointer, __u32 wanted)
 	return size;
 }
 
-/* The bytes that one vector has behind the first `skip`, at most `room`, to `offset`; -1 when memory could not be read. */
-__noinline int copy_rest(__u64 pointer, __u32 offset, __u32 room, __u32 skip)
+/* Copies one buffer to `offset`; -1 when user memory could not be read. */
+__noinline int copy_rest(__u64 pointer, __u32 offset, __u32 wanted)
 {
 	__u32 zero = 0;
-	struct user_vector vector;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
-	if (!scratch || bpf_probe_read_user(&vector, sizeof(vector), (void *)pointer))
-		return -1;
-	__u64 size = vector.length - skip < room ? vector.length - skip : room;
-	__u64 start = offset;
+	__u64 size = wanted, start = offset;
 	asm volatile("%0 &= 0xfff" : "+r"(size));
 	asm volatile("%0 &= 0xfff" : "+r"(start));
-	if (bpf_probe_read_user(scratch->payload + start, size, (void *)(vector.base + skip)))
+	if (!scratch || bpf_probe_read_user(scratch->payload + start, size, (void *)pointer))
 		return -1;
 	return size;
 }
@@ -95,7 +91,8 @@ __noinline int copy_from(__u64 pointer, __u32 count, __u32 skip, __u32 wanted)
 			skip -= vector.length;
 			continue;
 		}
-		int copied = copy_rest(at, done, wanted - done, skip);
+		__u64 left = vector.length - skip;
+		int copied = copy_rest(vector.base + skip, done, left < wanted - done ? left : wanted - done);
 		if (copied < 0) {
 			count_loss(LOSS_READ_FAILED, wanted - done);
 			break;

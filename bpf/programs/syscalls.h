@@ -12,7 +12,7 @@ static __always_inline int deliver_one(__u64 cookie, __u64 pointer, __u32 bytes,
 	struct source source = { .pointer = pointer, .kind = SOURCE_MESSAGE };
 	struct data_header header = { .cookie = cookie, .length = bytes, .tgid = bpf_get_current_pid_tgid() >> 32, .direction = direction };
 	resolve(&source);
-	deliver(connection, &header, &source, atomics);
+	deliver(connection, &header, &source, atomics, PART_HEAD);
 	return 0;
 }
 
@@ -47,7 +47,7 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 			source->kind = SOURCE_NONE;
 		resolve(source);
 		struct data_header header = { .cookie = cookie, .length = result, .tgid = tgid, .direction = source->direction };
-		deliver(connection, &header, source, atomics);
+		deliver(connection, &header, source, atomics, PART_WHOLE);
 		return;
 	}
 	for (int i = 0; i < BATCH_LIMIT; i++) {

@@ -115,7 +115,7 @@ static __always_inline int tls_leave(long returned)
 	if (is_muted(connection, cookie) && (connection->flags & CONNECTION_PLAIN_MUTED))
 		return 0;
 	struct source source = { .pointer = call.buffer, .count = bytes, .kind = SOURCE_SINGLE };
-	__u64 lost = send(connection, &header, &source);
+	__u64 lost = send(connection, &header, &source, PART_WHOLE);
 	if (lost)
 		count_loss(LOSS_DATA_RING_FULL, lost);
 	return 0;

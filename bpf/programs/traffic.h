@@ -93,9 +93,9 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 /* Where messages are put together in one transfer its head is not enough: it is sent in pieces. Of one that is too long
  * the middle is left out, so that what comes behind a long message is seen. */
 #define PIECE_BYTES (PAYLOAD_LIMIT - 1)
-#define PIECES_WHOLE 16
-#define PIECES_FIRST 4
-#define FIRST_CALLS 256
+#define PIECES 30
+/* User space takes some milliseconds to say what a connection speaks; until then it may be anything. */
+#define FIRST_BYTES (4 << 20)
 
 #define WORD(a, b, c, d) ((a) | (b) << 8 | (c) << 16 | (d) << 24)
 
@@ -115,24 +115,26 @@ static __always_inline void sniff(struct connection *connection, struct source *
 	}
 }
 
-/* Pieces that a transfer may take, 0 if its head will do. */
-static __always_inline __u32 pieces_of(struct connection *connection, struct data_header *header, struct source *source)
+/* Whether more of a transfer is wanted than its head. */
+static __always_inline bool is_whole(struct connection *connection, struct data_header *header, struct source *source)
 {
 	__u64 limit = capture_limit();
 	if (header->position == 0 && source->kind != SOURCE_NONE)
 		sniff(connection, source);
 	if (header->length <= limit || source->kind == SOURCE_NONE)
-		return 0;
+		return false;
+	/* Two pieces of a datagram would be two datagrams. */
+	if (connection->transport == IPPROTO_UDP && header->length > PIECE_BYTES)
+		return false;
 	if (bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
-		return 0;
+		return false;
 	if (connection->flags & CONNECTION_WHOLE)
-		return PIECES_WHOLE;
-	bool unknown = !(connection->flags & CONNECTION_HEADS) && connection->calls[header->direction & 1] <= FIRST_CALLS;
-	return unknown && limit > CROWDED_BYTES ? PIECES_FIRST : 0;
+		return true;
+	return !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES && limit > CROWDED_BYTES;
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
-__noinline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
+static __always_inline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
 {
 	__u32 zero = 0;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
@@ -148,40 +150,51 @@ __noinline int send_piece(__u64 pointer, __u32 count, __u32 skip, __u32 spans)
 	return failed;
 }
 
-/* Returns the bytes that found no room. */
-static __always_inline __u64 send_whole(struct data_header *header, struct source *source, __u32 pieces)
+/* All pieces of the transfer whose header is in the scratch; returns the bytes that found no room. A function of its own,
+ * so that the verifier walks through its loop once; older ones add up the stacks of a chain of calls. */
+__noinline __u32 send_pieces(__u64 pointer, __u32 count, __u32 length)
 {
-	__u32 zero = 0, done = 0, length = header->length;
-	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
-	if (!scratch)
-		return length;
-	scratch->header = *header;
-	__u32 count = source->kind == SOURCE_VECTORS ? source->count : 0;
-	for (int i = 0; i < PIECES_WHOLE; i++) {
-		__u32 left = length - done;
-		if (i >= pieces || !left)
+	/* Places are multiples of a constant: sums of lengths would be new states of the verifier in every round. */
+	for (int i = 0; i < PIECES; i++) {
+		__u32 skip = i * PIECE_BYTES;
+		if (skip >= length)
 			return 0;
-		__u32 spans = left < PIECE_BYTES ? left : PIECE_BYTES;
-		if (i + 2 == pieces && left > 2 * PIECE_BYTES)
-			spans = left - PIECE_BYTES;
-		if (send_piece(source->pointer, count, done, spans))
-			return left;
-		done += spans;
+		if (send_piece(pointer, count, skip, length - skip < PIECE_BYTES ? length - skip : PIECE_BYTES))
+			return length - skip;
 	}
-	return 0;
+	__u32 skip = PIECES * PIECE_BYTES;
+	if (length <= skip)
+		return 0;
+	if (length - skip <= PIECE_BYTES)
+		return send_piece(pointer, count, skip, length - skip) ? length - skip : 0;
+	if (send_piece(pointer, count, skip, length - skip - PIECE_BYTES))
+		return length - skip;
+	return send_piece(pointer, count, length - PIECE_BYTES, PIECE_BYTES) ? PIECE_BYTES : 0;
 }
 
-/* Hands content to user space; returns the bytes that found no room. */
-static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source)
+static __always_inline __u64 send_whole(struct data_header *header, struct source *source)
 {
-	__u32 pieces = pieces_of(connection, header, source);
-	if (pieces)
-		return send_whole(header, source, pieces);
+	__u32 zero = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	if (!scratch)
+		return header->length;
+	scratch->header = *header;
+	return send_pieces(source->pointer, source->kind == SOURCE_VECTORS ? source->count : 0, header->length);
+}
+
+/* Messages of a batch are datagrams, whose heads do: their chain of calls has no room for more. */
+enum part { PART_HEAD, PART_WHOLE };
+
+/* Hands content to user space; returns the bytes that found no room. */
+static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source, const enum part part)
+{
+	if (part == PART_WHOLE && is_whole(connection, header, source))
+		return send_whole(header, source);
 	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
 	return sent ? 0 : header->length;
 }
 
-static __always_inline void deliver(struct connection *connection, struct data_header *header, struct source *source, const enum atomics atomics)
+static __always_inline void deliver(struct connection *connection, struct data_header *header, struct source *source, const enum atomics atomics, const enum part part)
 {
 	__u32 direction = header->direction & 1;
 	__u64 bytes = header->length;
@@ -197,7 +210,7 @@ static __always_inline void deliver(struct connection *connection, struct data_h
 		__sync_fetch_and_add(&connection->muted[direction], bytes);
 		return;
 	}
-	__u64 lost = send(connection, header, source);
+	__u64 lost = send(connection, header, source, part);
 	if (lost) {
 		__sync_fetch_and_add(&connection->lost[direction], lost);
 		count_loss(LOSS_DATA_RING_FULL, lost);
@@ -253,6 +266,6 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 		resolve(&source);
 	}
 	struct data_header header = { .cookie = cookie, .length = bytes, .tgid = tgid, .direction = direction };
-	deliver(connection, &header, &source, ATOMICS_FETCH);
+	deliver(connection, &header, &source, ATOMICS_FETCH, PART_WHOLE);
 	return 0;
 }

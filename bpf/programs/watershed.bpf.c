@@ -110,7 +110,7 @@ int BPF_PROG(socket_destroyed, struct sock *sk)
 			struct source source = {};
 			struct data_header header = { .cookie = cookie, .length = unseen, .tgid = connection->tgid, .direction = RECEIVED };
 			/* Nobody else counts on a socket that ends. */
-			deliver(connection, &header, &source, ATOMICS_PLAIN);
+			deliver(connection, &header, &source, ATOMICS_PLAIN, PART_WHOLE);
 		}
 		connection->flags |= CONNECTION_CLOSED;
 		connection->last_ns = bpf_ktime_get_ns();

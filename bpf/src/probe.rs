@@ -437,7 +437,7 @@ impl Probe {
         self.control(cookie, 3);
     }
 
-    /// Asks for whole transfers of a connection, up to 64 KiB each, in several events at consecutive positions.
+    /// Asks for whole transfers of a connection, up to 128 KiB each, in several events at consecutive positions.
     pub fn capture_whole(&self, cookie: u64) {
         self.control(cookie, 4);
     }

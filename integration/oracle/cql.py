@@ -9,6 +9,12 @@ from cassandra.cluster import Cluster
 from cassandra.query import BatchStatement, SimpleStatement
 
 PORT = int(sys.argv[1])
+BRIEF = "brief" in sys.argv
+
+
+def many(count):
+    """So many, or few when the conversation is to be kept."""
+    return min(count, 3) if BRIEF else count
 
 
 def talk(version, compression):
@@ -22,21 +28,21 @@ def talk(version, compression):
     session.execute("INSERT INTO t (id, name) VALUES (1, 'one')")
     session.execute("INSERT INTO t (id, name) VALUES (%s, %s)", (2, "it's two"))
     insert = session.prepare("INSERT INTO t (id, name) VALUES (?, ?)")
-    for number in range(3, 60):
+    for number in range(3, 3 + many(57)):
         session.execute(insert, (number, f"name {number}"))
-    waiting = [session.execute_async(insert, (number, "many")) for number in range(60, 160)]
+    waiting = [session.execute_async(insert, (number, "many")) for number in range(60, 60 + many(100))]
     for one in waiting:
         one.result()
     batch = BatchStatement()
     batch.add(insert, (1000, "first"))
     batch.add(SimpleStatement("INSERT INTO t (id, name) VALUES (1001, 'second')"))
     session.execute(batch)
-    rows = sum(1 for _ in session.execute(SimpleStatement("SELECT * FROM t", fetch_size=50)))
-    assert rows == 161, rows
+    rows = sum(1 for _ in session.execute(SimpleStatement("SELECT * FROM t", fetch_size=many(50))))
+    assert rows == 4 + many(57) + many(100), rows
     session.execute(session.prepare("SELECT name FROM t WHERE id = ?"), (7,)).one()
     session.execute("INSERT INTO t (id, name) VALUES (1, 'x') IF NOT EXISTS")
     session.execute("INSERT INTO t (id, name) VALUES (1, 'traced')", trace=True)
-    session.execute(insert, (5000, "y" * 30_000))
+    session.execute(insert, (5000, "y" * many(30) * 1000))
     for wrong in ("SELEKT", "SELECT * FROM ks.nope", "SELECT * FROM t WHERE name = 'x'",
                   SimpleStatement("SELECT * FROM t WHERE id = 1", consistency_level=ConsistencyLevel.THREE)):
         try:

@@ -6,6 +6,12 @@ import sys
 import nats
 
 PORT = int(sys.argv[1])
+BRIEF = "brief" in sys.argv
+
+
+def many(count):
+    """So many, or few when the conversation is to be kept."""
+    return min(count, 3) if BRIEF else count
 
 
 async def main():
@@ -23,17 +29,17 @@ async def main():
     limited = await connection.subscribe("limited", cb=answer)
     await limited.unsubscribe(limit=2)
     await connection.flush()
-    for number in range(200):
+    for number in range(many(200)):
         await other.publish("service.work", b"job %d" % number)
-    for number in range(5):
+    for number in range(many(5)):
         await other.publish("limited", b"%d" % number)
         await other.publish("news.a.b", b"", headers={"Number": str(number), "Empty": ""})
-    await other.publish("news.large", b"x" * 900_000)
+    await other.publish("news.large", b"x" * many(900) * 1000)
     await other.publish("news.text", "żółw\r\nMSG fake 1 2\r\nxx\r\n".encode())
     await other.flush()
-    for number in range(50):
+    for number in range(many(50)):
         await other.request("service.ask", b"question %d" % number, timeout=5)
-    await asyncio.gather(*(other.request("service.many", b"%d" % number, timeout=5) for number in range(50)))
+    await asyncio.gather(*(other.request("service.many", b"%d" % number, timeout=5) for number in range(many(50))))
     await other.request("service.old", b"old", timeout=5, old_style=True)
     await other.request("service.headers", b"headed", timeout=5, headers={"A": "b"})
     try:
@@ -42,13 +48,13 @@ async def main():
         pass
     stream = connection.jetstream()
     await stream.add_stream(name="S", subjects=["stored.*"])
-    for number in range(20):
+    for number in range(many(20)):
         await stream.publish("stored.a", b"stored %d" % number, headers={"Nats-Msg-Id": str(number % 15)})
     pull = await stream.pull_subscribe("stored.*", "durable")
-    for message in await pull.fetch(15):
+    for message in await pull.fetch(many(15)):
         await message.ack()
     push = await stream.subscribe("stored.*", ordered_consumer=True)
-    for _ in range(15):
+    for _ in range(many(15)):
         await push.next_msg(timeout=5)
     bucket = await stream.create_key_value(bucket="settings")
     await bucket.put("key", b"value")

@@ -2,7 +2,7 @@
 //! protocol, and compared with the rows of our tables. Every protocol is one file: what was said by the capture
 //! (`expected`), and what a row says (`found`), in the same words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -13,6 +13,7 @@ pub mod amqp;
 pub mod capture;
 pub mod cql;
 pub mod dns;
+pub mod http2;
 pub mod kafka;
 pub mod mongodb;
 pub mod mysql;
@@ -21,6 +22,7 @@ pub mod pgsql;
 pub mod redis;
 pub mod servers;
 pub mod stage;
+pub mod tls;
 
 /// One exchange in words that both sides use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +66,12 @@ pub fn scalar(value: &Value) -> String {
     }
 }
 
+/// The letters of a text that everybody encodes alike, at most the first 500.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii).take(500).collect()
+}
+
 /// How rows compare with what was said.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -75,6 +83,8 @@ pub struct Verdict {
     pub wrong: Vec<(Said, Said)>,
     /// In the table, and not said.
     pub invented: Vec<Said>,
+    /// Answers that their client did not read.
+    pub unread: Vec<Said>,
 }
 
 /// Compares as multisets.
@@ -102,6 +112,16 @@ pub fn compare(expected: &[Said], found: &[Said]) -> Verdict {
 }
 
 impl Verdict {
+    /// Takes back the last missed answer on connections that were reset by their client: it went away without reading.
+    pub fn excuse(&mut self, resets: &BTreeSet<u16>) {
+        for connection in resets {
+            let of_it = |said: &Said| said.connection == *connection;
+            if let Some(at) = self.missed.iter().position(of_it) {
+                self.unread.push(self.missed.remove(at));
+            }
+        }
+    }
+
     /// Whether at least 999 of 1000 match and nothing is invented.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -112,9 +132,9 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verdict { matched, missed, wrong, invented } = self;
+        let Verdict { matched, missed, wrong, invented, unread } = self;
         write!(out, "matched {matched}, missed {}, wrong {}", missed.len(), wrong.len())?;
-        write!(out, ", invented {}", invented.len())?;
+        write!(out, ", invented {}, unread {}", invented.len(), unread.len())?;
         missed.iter().take(15).try_for_each(|said| write!(out, "\n  missed   {said:?}"))?;
         wrong.iter().take(15).try_for_each(|(said, row)| write!(out, "\n  wrong    {said:?}\n    row    {row:?}"))?;
         invented.iter().take(15).try_for_each(|said| write!(out, "\n  invented {said:?}"))

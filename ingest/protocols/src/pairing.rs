@@ -219,6 +219,12 @@ impl<K: PartialEq> ById<K> {
         if oldest.request.end_ns < before_ns { self.waiting.pop_front() } else { None }
     }
 
+    /// A request that is known to have failed without an answer.
+    pub fn take_failed(&mut self) -> Option<Box<Exchange>> {
+        let at = self.waiting.iter().position(|(_, exchange)| exchange.failed)?;
+        self.waiting.remove(at).map(|(_, exchange)| exchange)
+    }
+
     /// Answers or requests may have been missed; ids tell pairs apart still, but what waits is marked.
     pub fn missed(&mut self) {
         self.waiting.iter_mut().for_each(|(_, exchange)| exchange.partial = true);

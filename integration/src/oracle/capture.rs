@@ -1,6 +1,6 @@
 //! A capture read by tshark: its protocol layers in order, and the bytes of its streams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,6 +70,16 @@ impl Capture {
             }
         }
         Ok(found)
+    }
+
+    /// Connections that their client reset.
+    ///
+    /// # Errors
+    /// When tshark fails.
+    pub fn resets(&self) -> Result<BTreeSet<u16>> {
+        let filter = format!("tcp.flags.reset == 1 && tcp.dstport == {}", self.port);
+        let text = self.tshark(&["-T", "fields", "-Y", &filter, "-e", "tcp.srcport"])?;
+        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
     /// The payload of every packet, in order and without what was sent again.

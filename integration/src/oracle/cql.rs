@@ -1,15 +1,17 @@
-//! CQL by stream: opcodes, lengths, statements and errors. tshark reads version 5 only up to its handshake, after which
-//! frames are in segments, so the conversation's versions below 5 are judged.
+//! CQL by stream: opcodes, lengths, statements and errors. tshark does not know the segments of version 5, so those
+//! connections are read here from the bytes of their streams.
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::capture::{Capture, Part};
 use super::{Said, number, scalar, text};
 
 const EVENT: &str = "12";
+const STARTUP: u8 = 1;
+const READY: u8 = 2;
 const COMPRESSED: &str = "1";
 
 /// Every request is a row, and every event.
@@ -19,7 +21,17 @@ const COMPRESSED: &str = "1";
 pub fn expected(capture: &Capture) -> Result<Vec<Said>> {
     let mut found: Vec<Said> = Vec::new();
     let mut waiting = BTreeMap::new();
+    let mut segmented = Vec::new();
+    for (connection, [client, server]) in capture.streams()? {
+        if client.first() == Some(&5) {
+            segmented.push(connection);
+            found.extend(paired(connection, &envelopes(&client, STARTUP)?, &envelopes(&server, READY)?));
+        }
+    }
     for Part { connection, from_client, what } in capture.layers("cql")? {
+        if segmented.contains(&connection) {
+            continue;
+        }
         let opcode = scalar(&what["cql.opcode"]);
         let bytes = scalar(&what["cql.message_length"]).parse::<u64>().unwrap_or(0) + 9;
         let compressed = scalar(&what["cql.flags_tree"]["cql.flags.compression"]) == COMPRESSED;
@@ -37,6 +49,72 @@ pub fn expected(capture: &Capture) -> Result<Vec<Said>> {
         }
     }
     Ok(found)
+}
+
+/// An envelope of version 5, and the bytes that it took on the wire.
+struct Envelope {
+    stream: i16,
+    opcode: u8,
+    body: Vec<u8>,
+    bytes: usize,
+}
+
+/// The envelopes of a stream, which has segments behind the one with opcode `last`.
+fn envelopes(mut stream: &[u8], last: u8) -> Result<Vec<Envelope>> {
+    let mut found = Vec::new();
+    while found.last().is_none_or(|envelope: &Envelope| envelope.opcode != last) && !stream.is_empty() {
+        let (envelope, length) = envelope(stream).context("an envelope")?;
+        stream = &stream[length..];
+        found.push(envelope);
+    }
+    let (mut held, mut overhead) = (Vec::new(), 0);
+    while let [a, b, c, ..] = *stream {
+        let length = (u32::from_le_bytes([a, b, c, 0]) & 0x1_ffff) as usize;
+        held.extend_from_slice(stream.get(6..6 + length).context("a segment")?);
+        stream = stream.get(6 + length + 4..).context("a segment's end")?;
+        overhead += 10;
+        while let Some((mut envelope, length)) = envelope(&held) {
+            held.drain(..length);
+            envelope.bytes += std::mem::take(&mut overhead);
+            found.push(envelope);
+        }
+    }
+    Ok(found)
+}
+
+fn envelope(bytes: &[u8]) -> Option<(Envelope, usize)> {
+    let [_, _, s, t, opcode, l @ ..] = *bytes.first_chunk::<9>()?;
+    let length = 9 + u32::from_be_bytes(l) as usize;
+    let body = bytes.get(9..length)?.to_vec();
+    Some((Envelope { stream: i16::from_be_bytes([s, t]), opcode, body, bytes: length }, length))
+}
+
+fn paired(connection: u16, client: &[Envelope], server: &[Envelope]) -> Vec<Said> {
+    let mut answers: Vec<&Envelope> = server.iter().collect();
+    let mut found = Vec::new();
+    for asked in client {
+        let Some(at) = answers.iter().position(|answer| answer.stream == asked.stream) else { continue };
+        let answered = answers.remove(at);
+        let request = format!("{} {} {}", asked.opcode, asked.bytes, statement(asked));
+        let answer = format!("{} {} {}", answered.opcode, answered.bytes, error(answered));
+        found.push(Said { connection, request, answer });
+    }
+    for event in answers.iter().filter(|answer| answer.stream < 0) {
+        found.push(Said { connection, request: "event".into(), answer: format!("12 {} ", event.bytes) });
+    }
+    found
+}
+
+fn statement(envelope: &Envelope) -> String {
+    let length = envelope.body.first_chunk::<4>().map_or(0, |length| u32::from_be_bytes(*length) as usize);
+    let text = envelope.body.get(4..4 + length).filter(|_| matches!(envelope.opcode, 7 | 9));
+    String::from_utf8_lossy(text.unwrap_or_default()).into_owned()
+}
+
+fn error(envelope: &Envelope) -> String {
+    let [a, b] = envelope.body.get(4..6).and_then(|length| length.first_chunk::<2>()).copied().unwrap_or_default();
+    let text = envelope.body.get(6..6 + usize::from(u16::from_be_bytes([a, b]))).filter(|_| envelope.opcode == 0);
+    String::from_utf8_lossy(text.unwrap_or_default()).into_owned()
 }
 
 /// What a row says.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::capture::{Capture, Part};
-use super::{Said, number, scalar, text};
+use super::{Said, number, plain, scalar, text};
 
 const LOGIN: i64 = 11;
 const QUERY: i64 = 3;
@@ -20,7 +20,11 @@ struct Command {
 
 fn said(command: &Command) -> Said {
     let Command { connection, number, body, asked, answered, error } = command;
-    Said { connection: *connection, request: format!("{number} {asked} {body}"), answer: format!("{answered} {error}") }
+    Said {
+        connection: *connection,
+        request: format!("{number} {asked} {}", plain(body)),
+        answer: format!("{answered} {error}"),
+    }
 }
 
 /// Every command is a row, and every login.
@@ -68,6 +72,6 @@ pub fn found(row: &Value) -> Said {
     let error = if row["failed"] == true { text(row, "resp_body") } else { "" };
     let command = number(row, "req_cmd");
     let body = if matches!(command, QUERY | LOGIN | 2) { text(row, "req_body") } else { "" };
-    let request = format!("{command} {} {body}", number(row, "req_bytes"));
+    let request = format!("{command} {} {}", number(row, "req_bytes"), plain(body));
     Said::by(row, request, format!("{} {error}", number(row, "resp_bytes")))
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::capture::{Capture, Part};
-use super::{Said, number, scalar, text};
+use super::{Said, number, plain, scalar, text};
 
 /// Longer answers are compared by their lengths.
 const TEXT_BYTES: u64 = 900;
@@ -105,7 +105,7 @@ fn words(kind: &str, sql: &str, bytes: u64) -> String {
     // Values stand where the parameters were.
     let head = sql.char_indices().nth(EXECUTED_CHARACTERS).map_or(sql, |(at, _)| &sql[..at]);
     let sql = if kind == "EXECUTE" { head } else { sql };
-    format!("{kind} {bytes} {sql}")
+    format!("{kind} {bytes} {}", plain(sql))
 }
 
 fn answer(bytes: u64, failed: bool, last: &str) -> String {

@@ -11,6 +11,9 @@ use super::{Said, number, text};
 /// Longer messages are compared by their lengths.
 const TEXT_BYTES: usize = 400;
 
+/// How the table shows that there is no value.
+const NULL: &str = "<NULL>";
+
 /// A value of RESP 2 or 3.
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
@@ -40,8 +43,8 @@ fn value(bytes: &[u8]) -> Result<(Value, usize)> {
     let text = |text: String| Ok(Value::Text(text));
     let found: Result<Value> = match bytes[0] {
         b'+' | b'-' | b':' | b',' | b'#' | b'(' => text(line),
-        b'_' => text(String::new()),
-        b'$' | b'=' | b'!' if count < 0 => text(String::new()),
+        b'_' => text(NULL.into()),
+        b'$' | b'=' | b'!' if count < 0 => text(NULL.into()),
         b'$' | b'=' | b'!' => {
             let size = usize::try_from(count)?;
             let content = String::from_utf8_lossy(&bytes[used..used + size]).into_owned();

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::stage::{self, Stage};
-use crate::processes::{self, Owned};
+use crate::processes::Owned;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oracle");
 /// Small and quick to start rather than fast.
@@ -152,19 +152,41 @@ pub fn redis(stage: &Stage) -> Result<Owned> {
     Owned::spawn(stage.command("redis-server")?.args(["--port", "6379", "--bind", "127.0.0.1", "--save", ""]))
 }
 
-/// BIND with a zone of its own and no way out.
+/// Unbound with a zone of its own and no way out.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn bind(stage: &Stage) -> Result<Owned> {
-    let settings = format!(
-        "options {{ directory \"{}\"; listen-on {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; pid-file none; \
-         session-keyfile none; }};\nzone \"oracle.test\" {{ type primary; file \"zone\"; }};\n",
-        stage.path("")
-    );
-    fs::write(stage.path("named.conf"), settings)?;
-    fs::copy(format!("{SOURCES}/zone"), stage.path("zone"))?;
-    Owned::spawn(stage.command("named")?.args(["-g", "-n", "1", "-c", &stage.path("named.conf")]))
+pub fn unbound(stage: &Stage) -> Result<Owned> {
+    let mut settings = fs::read_to_string(format!("{SOURCES}/unbound.conf"))?;
+    for number in 0..100 {
+        settings += &format!("  local-data: \"host{number}.oracle.test. 300 IN A 192.0.2.{number}\"\n");
+    }
+    for number in 0..60 {
+        let text = format!("a text that is long enough to fill datagrams {number}");
+        settings += &format!("  local-data: 'large.oracle.test. 300 IN TXT \"{text}\"'\n");
+    }
+    fs::write(stage.path("unbound.conf"), settings)?;
+    Owned::spawn(stage.command("unbound")?.args(["-d", "-c", &stage.path("unbound.conf")]))
+}
+
+/// A gRPC server of Python's library.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn grpc(stage: &Stage) -> Result<Owned> {
+    let mut command = stage.command(&stage::python().to_string_lossy())?;
+    Owned::spawn(command.args(["-I", &format!("{SOURCES}/grpc_server.py"), "50051"]))
+}
+
+/// OpenSSL's own server, with a certificate of its own making.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn openssl(stage: &Stage) -> Result<Owned> {
+    let key = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "certificate.pem"];
+    prepare(stage.command("openssl")?.args(key).args(["-subj", "/CN=oracle.test"]))?;
+    let flags = ["s_server", "-accept", "443", "-key", "key.pem", "-cert", "certificate.pem", "-www", "-quiet"];
+    Owned::spawn(stage.command("openssl")?.args(flags).args(["-alpn", "http/1.1,h2"]))
 }
 
 fn newest(folder: &str) -> Result<PathBuf> {

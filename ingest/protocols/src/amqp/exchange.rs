@@ -91,6 +91,10 @@ impl Protocol for Amqp {
 
     fn finish(&mut self, output: &mut Output<'_>) {
         self.give_up(output, |_| true);
+        // Who is refused goes without another word.
+        while let Some(refused) = self.waiting.take_failed() {
+            alone(refused, output);
+        }
         self.waiting.finish(output);
     }
 

@@ -149,6 +149,8 @@ impl Cql {
     ) {
         let mut unseen = length - content.len().min(length);
         let mut span = frame.span;
+        let (wire, whole) = (frame.span.bytes, length.max(1) as u64);
+        let mut overhead = wire.saturating_sub(whole);
         while !content.is_empty() || unseen > 0 {
             if envelopes.left == 0 {
                 let header = Header::read(content).filter(|header| header.side == frame.side);
@@ -163,15 +165,19 @@ impl Cql {
             envelopes.held.extend_from_slice(&content[..kept]);
             envelopes.left -= taken;
             content = &content[taken..];
+            let mut share = taken as u64;
             if content.is_empty() && unseen > 0 {
                 let passed = unseen.min(envelopes.left);
                 envelopes.cut |= envelopes.held.len() < HEADER_BYTES + self.keep;
                 envelopes.left -= passed;
                 unseen -= passed;
+                share += passed as u64;
             }
-            // Bytes of a segment are those of its first envelope.
+            // What a segment adds is its first envelope's; what compression saves is shared.
+            let share = if wire < whole { (share * wire / whole).max(1) } else { share };
+            span.bytes = share + std::mem::take(&mut overhead);
             envelopes.span.extend(span);
-            (span.bytes, span.start_ns) = (0, span.end_ns);
+            span.start_ns = span.end_ns;
             if envelopes.left == 0 {
                 let done = std::mem::take(envelopes);
                 self.envelope(&done.held, done.span, done.cut, output);

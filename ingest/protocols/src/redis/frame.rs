@@ -267,7 +267,8 @@ impl<'a> Iterator for Elements<'a> {
         }
         let end = line_end(self.bytes, start)?;
         self.at = end;
-        let line = self.bytes[start + 1..end - 1].trim_ascii_end();
+        let line = &self.bytes[start + 1..end - 1];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         Some(match kind {
             b'+' => Element::Text(line),
             b'-' => Element::Error(line),

@@ -9,7 +9,7 @@ use super::held::Held;
 use crate::event::{Attention, Connection, Role};
 
 /// What waits for a judgement; beyond that only lengths are kept.
-const HELD_BYTES_MAX: usize = 16 << 10;
+const HELD_BYTES_MAX: usize = 64 << 10;
 const HELD_MAX: usize = 64;
 
 /// What a connection speaks.
