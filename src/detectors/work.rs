@@ -121,7 +121,7 @@ impl Scoring {
             Ok(features) => features,
             Err(error) => {
                 let changes = detector.suspend(nanoseconds(time), format!("{error:#}"));
-                self.finish(time, detector, changes, &super::rows::Features::default()).await;
+                self.finish(detector, changes, &super::rows::Features::default()).await;
                 return;
             }
         };
@@ -131,12 +131,12 @@ impl Scoring {
             (detector, changes)
         });
         match tokio::time::timeout(HANGS_AFTER, scoring).await {
-            Ok(Ok((detector, changes))) => self.finish(time, detector, changes, &features).await,
+            Ok(Ok((detector, changes))) => self.finish(detector, changes, &features).await,
             Ok(Err(_)) | Err(_) => self.hangs(time).await,
         }
     }
 
-    async fn finish(&mut self, time: u64, detector: Detector, changes: Vec<Change>, features: &super::rows::Features) {
+    async fn finish(&mut self, detector: Detector, changes: Vec<Change>, features: &super::rows::Features) {
         let report = detector.report();
         if let Some(suspension) = &report.suspended {
             tracing::warn!(detector = detector.manifest().name, suspension.reason, "a detector is suspended");
