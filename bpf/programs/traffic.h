@@ -130,7 +130,9 @@ static __always_inline bool is_whole(struct connection *connection, struct data_
 		return false;
 	if (connection->flags & CONNECTION_WHOLE)
 		return true;
-	return !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES && limit > CROWDED_BYTES;
+	/* A greeting that is cut cannot be told, under load either. */
+	__u64 first = limit > CROWDED_BYTES ? FIRST_BYTES : PIECE_BYTES;
+	return !(connection->flags & CONNECTION_HEADS) && header->position < first;
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */

@@ -31,6 +31,30 @@ fn texts(probe: &mut Probe, wanted: Direction) -> Vec<String> {
     found
 }
 
+#[test]
+fn root_a_greeting_is_seen_whole_under_load_too() {
+    let mut driver = Driver::body(
+        "s = socket.create_connection(l.getsockname()); s.sendall(b'g' * 3000); receive(s, 3000)\n\
+         s.sendall(b'y' * 2000); receive(s, 2000)\n\
+         s.sendall(b'z' * 9000); receive(s, 9000); s.shutdown(socket.SHUT_WR); s.recv(1); s.close()",
+    );
+    let Some(mut probe) = load(&config(&driver, false)) else { return };
+    probe.set_capture_bytes(320);
+    driver.go();
+    driver.expect("done");
+    let (mut greeting, mut later) = (HashMap::new(), 0);
+    probe
+        .drain_data(&mut |data| match data.position {
+            0..3000 => *greeting.entry((data.cookie, data.direction)).or_insert(0) += data.captured.len(),
+            5000.. => later = later.max(data.captured.len()),
+            _ => {}
+        })
+        .unwrap();
+    assert!(!greeting.is_empty());
+    assert!(greeting.values().all(|seen| *seen >= 3000), "{greeting:?}");
+    assert!(later <= 320, "{later}");
+}
+
 fn splice_is_counted(force: bool) {
     let mut driver = Driver::body(
         "s = socket.create_connection(l.getsockname()); s.sendall(b'z' * 3000); receive(s, 1000)\n\
