@@ -13,7 +13,7 @@ use crate::manifest::Identity;
 /// How a topic holds a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Each change is an envelope with the row before and after.
     Changes,
     /// Each key's row is its last value; none when it has left.

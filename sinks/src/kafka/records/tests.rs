@@ -79,7 +79,9 @@ fn changes(keyed: bool, model: &mut Rows, step: &[(u8, Option<u8>)]) -> Vec<Chan
         let name = keyed.then(|| format!("{{\"k\":{key}}}"));
         if keyed {
             let old: Vec<_> = next.rows.keys().filter(|(known, _)| *known == name).cloned().collect();
-            old.iter().for_each(|row| drop(next.rows.remove(row)));
+            for row in old {
+                next.rows.remove(&row);
+            }
         }
         if let Some(n) = n {
             next.apply(Change { key: name, row: row(i64::from(*n)), diff: 1 });
