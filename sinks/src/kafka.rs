@@ -21,7 +21,7 @@ use crate::lines;
 use crate::manifest::Identity;
 use records::{Change, Records, Rows, Writer};
 use session::Session;
-pub use settings::KafkaSettings;
+pub(crate) use settings::KafkaSettings;
 
 /// A topic.
 pub(crate) struct Kafka {

@@ -11,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::feed::Shape;
 use crate::file::FileSettings;
 use crate::kafka::KafkaSettings;
+use crate::otlp::OtlpSettings;
 use crate::remote_write::RemoteWriteSettings;
 use crate::retry::RetryPolicy;
 use crate::running::Budget;
@@ -22,7 +23,7 @@ use value::{Bytes, Span};
 /// Longest name of a sink.
 const LONGEST_NAME: usize = 63;
 /// All kinds.
-const SECTIONS: &str = "[kafka], [remote_write], [webhook], [file], [stdout]";
+const SECTIONS: &str = "[kafka], [otlp], [remote_write], [webhook], [file], [stdout]";
 
 /// A manifest that makes sense.
 #[derive(Debug, Clone)]
@@ -67,6 +68,8 @@ pub enum Kind {
     File(FileSettings),
     /// Lines on the server's standard output.
     Stdout(StdoutSettings),
+    /// Spans and metrics of OpenTelemetry.
+    Otlp(Box<OtlpSettings>),
     /// Series of Prometheus.
     RemoteWrite(Box<RemoteWriteSettings>),
     /// HTTP requests.
@@ -95,6 +98,7 @@ struct Written {
     table: Option<String>,
     script: Option<String>,
     kafka: Option<KafkaSettings>,
+    otlp: Option<OtlpSettings>,
     remote_write: Option<RemoteWriteSettings>,
     webhook: Option<WebhookSettings>,
     file: Option<FileSettings>,
@@ -142,6 +146,7 @@ impl Written {
     fn kind(&mut self) -> Result<Kind, String> {
         let kinds = [
             self.kafka.take().map(|settings| Kind::Kafka(settings.into())),
+            self.otlp.take().map(|settings| Kind::Otlp(settings.into())),
             self.remote_write.take().map(|settings| Kind::RemoteWrite(settings.into())),
             self.webhook.take().map(|settings| Kind::Webhook(settings.into())),
             self.file.take().map(Kind::File),
@@ -166,6 +171,7 @@ impl Kind {
             Kind::Kafka(_) => "kafka",
             Kind::File(_) => "file",
             Kind::Stdout(_) => "stdout",
+            Kind::Otlp(_) => "otlp",
             Kind::RemoteWrite(_) => "remote_write",
             Kind::Webhook(_) => "webhook",
         }
@@ -178,6 +184,7 @@ impl Kind {
     pub fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         match self {
             Kind::Kafka(settings) => settings.check(shape),
+            Kind::Otlp(settings) => settings.check(shape),
             Kind::RemoteWrite(settings) => settings.check(shape),
             Kind::File(_) | Kind::Stdout(_) | Kind::Webhook(_) => Ok(()),
         }
@@ -192,6 +199,7 @@ impl Kind {
             Kind::Kafka(settings) => Box::new(crate::kafka::Kafka::new(settings.as_ref().clone(), identity)),
             Kind::File(settings) => Box::new(crate::file::File::new(settings.clone())),
             Kind::Stdout(_) => Box::new(crate::stdout::Stdout),
+            Kind::Otlp(settings) => Box::new(crate::otlp::Otlp::new(settings, &identity)?),
             Kind::RemoteWrite(settings) => Box::new(crate::remote_write::RemoteWrite::new(settings, &identity)?),
             Kind::Webhook(settings) => Box::new(crate::webhook::Webhook::new(settings, identity)?),
         })

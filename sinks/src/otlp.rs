@@ -20,7 +20,7 @@ use crate::http::{self, Refusal};
 use crate::manifest::value::{Secret, Span};
 use crate::manifest::{Identity, ManifestError};
 use crate::samples::{self, Samples};
-use transport::{Message, Transport};
+use transport::Transport;
 
 /// Time of the view between two reports of metrics unless the manifest says otherwise.
 const EVERY: Duration = Duration::from_secs(10);

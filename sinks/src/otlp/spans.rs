@@ -123,8 +123,7 @@ impl<'a> Rows<'a> {
             (salt, node, line).hash(&mut hasher);
             hasher.finish().max(1).to_be_bytes()
         };
-        let (trace_id, parent_span_id) =
-            self.traceparent(row).unwrap_or_else(|| ([id(0), id(1)].concat(), Vec::new()));
+        let (trace_id, parent_span_id) = self.traceparent(row).unwrap_or_else(|| ([id(0), id(1)].concat(), Vec::new()));
         Span {
             trace_id,
             parent_span_id,
@@ -257,3 +256,6 @@ fn bytes(hexadecimal: &str) -> Option<Vec<u8>> {
     }
     (0..hexadecimal.len()).step_by(2).map(|at| u8::from_str_radix(&hexadecimal[at..at + 2], 16).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;
