@@ -35,7 +35,9 @@ def read(brokers, topic, isolation="read_committed"):
     while open_partitions:
         message = consumer.poll(1.0)
         if time.time() > deadline:
-            raise TimeoutError("the end of the topic does not come")
+            ends = {p.partition: (dirty.get_watermark_offsets(p, timeout=5), consumer.get_watermark_offsets(p, timeout=5))
+                    for p in partitions}
+            raise TimeoutError(f"the end of {topic} does not come: at {consumer.position(partitions)} of {ends}")
         if message is None:
             continue
         if message.error():
