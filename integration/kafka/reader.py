@@ -23,27 +23,29 @@ def read(brokers, topic, isolation="read_committed"):
     if found.error:
         return
     partitions = [TopicPartition(topic, number, 0) for number in found.partitions]
-    deadline = time.time() + PATIENCE
+    deadline, ends = time.time() + PATIENCE, {}
     for partition in partitions:
-        end = dirty.get_watermark_offsets(partition, timeout=20)[1]
+        end = ends[partition.partition] = dirty.get_watermark_offsets(partition, timeout=20)[1]
         while isolation == "read_committed" and consumer.get_watermark_offsets(partition, timeout=20)[1] < end:
             if time.time() > deadline:
                 raise TimeoutError("a transaction does not end")
             time.sleep(0.02)
     consumer.assign(partitions)
-    open_partitions = len(partitions)
-    while open_partitions:
+    while ends:
         message = consumer.poll(1.0)
         if time.time() > deadline:
-            raise TimeoutError("the end of the topic does not come")
+            raise TimeoutError(f"the end of {topic} does not come: at {consumer.position(partitions)} of {ends}")
         if message is None:
             continue
         if message.error():
             if message.error().name() == "_PARTITION_EOF":
-                open_partitions -= 1
+                ends.pop(message.partition(), None)
                 continue
             raise KafkaException(message.error())
         yield message
+        # While a sink goes on writing, the client never finds itself at the end.
+        if message.offset() + 1 >= ends.get(message.partition(), message.offset() + 2):
+            ends.pop(message.partition(), None)
     consumer.close()
     dirty.close()
 

@@ -134,6 +134,12 @@ impl Agent {
         self.process.pid()
     }
 
+    /// Kills it, as a machine that fails does.
+    pub fn kill(mut self) {
+        let _ = self.process.0.kill();
+        let _ = self.process.0.wait();
+    }
+
     /// Ends it as a user does; the exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.process.stop()

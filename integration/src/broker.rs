@@ -45,6 +45,8 @@ share.coordinator.state.topic.num.partitions=1
 default.replication.factor=1
 min.insync.replicas=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 ";
 
 /// A broker; it ends with its owner and its data with it.

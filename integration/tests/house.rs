@@ -56,8 +56,9 @@ fn confined_dependencies_stay_where_they_belong() {
         ("timely", &["watershed-operators", "watershed-dataflow"]),
         ("differential-dataflow", &["watershed-operators", "watershed-dataflow"]),
         ("datafusion", &["watershed-query", "watershed-dataflow"]),
-        ("tonic", &["watershed-proto", "watershed"]),
+        ("tonic", &["watershed-proto", "watershed", "watershed-sinks"]),
         ("kube", &["watershed-k8s"]),
+        ("rdkafka", &["watershed-sinks"]),
         ("bincode", &["watershed-ingest"]),
     ];
     for package in packages() {

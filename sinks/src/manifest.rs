@@ -11,6 +11,8 @@ use crate::endpoint::Endpoint;
 use crate::feed::Shape;
 use crate::file::FileSettings;
 use crate::kafka::KafkaSettings;
+use crate::otlp::OtlpSettings;
+use crate::remote_write::RemoteWriteSettings;
 use crate::retry::RetryPolicy;
 use crate::running::Budget;
 use crate::stdout::StdoutSettings;
@@ -20,6 +22,8 @@ use value::{Bytes, Span};
 
 /// Longest name of a sink.
 const LONGEST_NAME: usize = 63;
+/// All kinds.
+const SECTIONS: &str = "[kafka], [otlp], [remote_write], [webhook], [file], [stdout]";
 
 /// A manifest that makes sense.
 #[derive(Debug, Clone)]
@@ -64,6 +68,10 @@ pub enum Kind {
     File(FileSettings),
     /// Lines on the server's standard output.
     Stdout(StdoutSettings),
+    /// Spans and metrics of OpenTelemetry.
+    Otlp(Box<OtlpSettings>),
+    /// Series of Prometheus.
+    RemoteWrite(Box<RemoteWriteSettings>),
     /// HTTP requests.
     Webhook(Box<WebhookSettings>),
 }
@@ -90,9 +98,11 @@ struct Written {
     table: Option<String>,
     script: Option<String>,
     kafka: Option<KafkaSettings>,
+    otlp: Option<OtlpSettings>,
+    remote_write: Option<RemoteWriteSettings>,
+    webhook: Option<WebhookSettings>,
     file: Option<FileSettings>,
     stdout: Option<StdoutSettings>,
-    webhook: Option<WebhookSettings>,
     #[serde(default)]
     budget: WrittenBudget,
     #[serde(default)]
@@ -118,15 +128,38 @@ impl Manifest {
     /// # Errors
     /// With the first mistake, on one line.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ManifestError> {
-        let written: Written = toml::from_str(text).map_err(|error| one_line(text, origin, &error))?;
+        let mut written: Written = toml::from_str(text).map_err(|error| one_line(text, origin, &error))?;
         let wrong = |message: String| ManifestError(format!("{origin}: {message}"));
         check_name(&written.name).map_err(wrong)?;
+        let kind = written.kind();
         Ok(Self {
             follows: follows(written.view, written.table, written.script).map_err(wrong)?,
             budget: budget(&written.budget, &written.retry).map_err(wrong)?,
-            kind: kind(written.kafka, written.file, written.stdout, written.webhook).map_err(wrong)?,
+            kind: kind.map_err(wrong)?,
             name: written.name,
         })
+    }
+}
+
+impl Written {
+    /// The one section there has to be.
+    fn kind(&mut self) -> Result<Kind, String> {
+        let kinds = [
+            self.kafka.take().map(|settings| Kind::Kafka(settings.into())),
+            self.otlp.take().map(|settings| Kind::Otlp(settings.into())),
+            self.remote_write.take().map(|settings| Kind::RemoteWrite(settings.into())),
+            self.webhook.take().map(|settings| Kind::Webhook(settings.into())),
+            self.file.take().map(Kind::File),
+            self.stdout.take().map(Kind::Stdout),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        match (kinds.next(), kinds.next()) {
+            (Some(kind), None) => Ok(kind),
+            (None, _) => Err(format!("says not where to write; add one of the sections {SECTIONS}")),
+            (Some(one), Some(other)) => {
+                Err(format!("has the sections [{}] and [{}]; make two sinks of it", one.name(), other.name()))
+            }
+        }
     }
 }
 
@@ -138,6 +171,8 @@ impl Kind {
             Kind::Kafka(_) => "kafka",
             Kind::File(_) => "file",
             Kind::Stdout(_) => "stdout",
+            Kind::Otlp(_) => "otlp",
+            Kind::RemoteWrite(_) => "remote_write",
             Kind::Webhook(_) => "webhook",
         }
     }
@@ -149,6 +184,8 @@ impl Kind {
     pub fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         match self {
             Kind::Kafka(settings) => settings.check(shape),
+            Kind::Otlp(settings) => settings.check(shape),
+            Kind::RemoteWrite(settings) => settings.check(shape),
             Kind::File(_) | Kind::Stdout(_) | Kind::Webhook(_) => Ok(()),
         }
     }
@@ -162,6 +199,8 @@ impl Kind {
             Kind::Kafka(settings) => Box::new(crate::kafka::Kafka::new(settings.as_ref().clone(), identity)),
             Kind::File(settings) => Box::new(crate::file::File::new(settings.clone())),
             Kind::Stdout(_) => Box::new(crate::stdout::Stdout),
+            Kind::Otlp(settings) => Box::new(crate::otlp::Otlp::new(settings, &identity)?),
+            Kind::RemoteWrite(settings) => Box::new(crate::remote_write::RemoteWrite::new(settings, &identity)?),
             Kind::Webhook(settings) => Box::new(crate::webhook::Webhook::new(settings, identity)?),
         })
     }
@@ -174,30 +213,6 @@ fn follows(view: Option<String>, table: Option<String>, script: Option<String>) 
         (None, None, Some(script)) => Ok(Follows::Script(script)),
         (None, None, None) => Err("says not what to follow; add view = \"…\", table = \"…\" or script = \"…\"".into()),
         _ => Err("follows more than one thing; keep one of view, table and script".into()),
-    }
-}
-
-fn kind(
-    kafka: Option<KafkaSettings>,
-    file: Option<FileSettings>,
-    stdout: Option<StdoutSettings>,
-    webhook: Option<WebhookSettings>,
-) -> Result<Kind, String> {
-    let kinds = [
-        kafka.map(|kafka| Kind::Kafka(kafka.into())),
-        file.map(Kind::File),
-        stdout.map(Kind::Stdout),
-        webhook.map(|webhook| Kind::Webhook(webhook.into())),
-    ];
-    let mut kinds = kinds.into_iter().flatten();
-    match (kinds.next(), kinds.next()) {
-        (Some(kind), None) => Ok(kind),
-        (None, _) => {
-            Err("says not where to write; add one of the sections [kafka], [file], [stdout], [webhook]".to_owned())
-        }
-        (Some(one), Some(other)) => {
-            Err(format!("has the sections [{}] and [{}]; make two sinks of it", one.name(), other.name()))
-        }
     }
 }
 

@@ -8,22 +8,20 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Url};
 use serde::Deserialize;
-use serde::de::Error as _;
 use watershed_model::json::quote;
 
 use crate::endpoint::{Batch, Endpoint, Fault, Written};
 use crate::feed::{Pending, Shape};
+use crate::http::{self, Refusal};
 use crate::lines;
 use crate::manifest::value::{Secret, Span};
 use crate::manifest::{Identity, ManifestError};
 
 /// Rows of a request unless the manifest says otherwise.
 const ROWS: usize = 1000;
-/// An answer may take this long unless the manifest says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// A frontier that moves without changes is posted this often.
 const MARK_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,20 +29,13 @@ const MARK_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSettings {
-    #[serde(deserialize_with = "url")]
+    #[serde(deserialize_with = "http::url")]
     url: Url,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
     token: Option<Secret>,
     timeout: Option<Span>,
     rows: Option<usize>,
-}
-
-fn url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
-    let url = text.parse().ok().filter(is_http);
-    url.ok_or_else(|| D::Error::custom(format!("`{text}` is no URL; write it like https://host/path")))
 }
 
 /// A URL that batches are posted to.
@@ -68,32 +59,9 @@ struct Taken {
     written: Written,
 }
 
-/// Why a request was not taken.
-enum Refusal {
-    /// Not these rows, ever.
-    Rows(String),
-    /// Not now, or not from us.
-    Request(Fault),
-}
-
 impl Webhook {
     pub(crate) fn new(settings: &WebhookSettings, identity: Identity) -> Result<Self, ManifestError> {
-        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        let wrong = |name: &str| ManifestError(format!("[webhook] `{name}` cannot be sent as a header"));
-        for (name, value) in &settings.headers {
-            let key: HeaderName = name.parse().map_err(|_| wrong(name))?;
-            headers.insert(key, value.0.parse().map_err(|_| wrong(name))?);
-        }
-        if let Some(token) = &settings.token {
-            headers.insert(AUTHORIZATION, format!("Bearer {}", token.0).parse().map_err(|_| wrong("token"))?);
-        }
-        let client = Client::builder()
-            .default_headers(headers)
-            .timeout(settings.timeout.map_or(TIMEOUT, Span::duration))
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("watershed/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| ManifestError(format!("[webhook] {error}")))?;
+        let client = http::client("webhook", &settings.headers, settings.token.as_ref(), settings.timeout)?;
         let rows = settings.rows.unwrap_or(ROWS).max(1);
         Ok(Self {
             client,
@@ -140,15 +108,15 @@ impl Webhook {
             match self.request(batch, rows, part.clone()).await {
                 Ok(()) => written.rows += part.len() as u64,
                 Err(Refusal::Request(fault)) => return Err(fault),
-                Err(Refusal::Rows(reason)) if part.is_empty() => return Err(Fault::Retry(reason)),
-                Err(Refusal::Rows(reason)) if part.len() == 1 => {
+                Err(Refusal::Content(reason)) if part.is_empty() => return Err(Fault::Retry(reason)),
+                Err(Refusal::Content(reason)) if part.len() == 1 => {
                     written.drop_row(reason);
                     if part.end == rows.len() {
                         // The batch has to end all the same.
                         parts.push(part.end..part.end);
                     }
                 }
-                Err(Refusal::Rows(_)) => {
+                Err(Refusal::Content(_)) => {
                     let middle = part.start + part.len() / 2;
                     parts.push(middle..part.end);
                     parts.push(part.start..middle);
@@ -162,31 +130,10 @@ impl Webhook {
         let key =
             format!("{}/{}/{}/{}-{}", self.identity.node, self.identity.sink, batch.frontier, part.start, part.end);
         let body = self.body(batch, rows, part);
-        let sent = self.client.post(self.url.clone()).header("idempotency-key", key).body(body).send().await;
-        let answer = sent.map_err(|error| Refusal::Request(Fault::Retry(reason_of(&error))))?;
-        let status = answer.status();
-        if status.is_success() {
-            self.has_answered = true;
-            return Ok(());
-        }
-        Err(self.refusal(status))
-    }
-
-    fn refusal(&self, status: StatusCode) -> Refusal {
-        let message = format!("{} answered {status}", self.url);
-        match status {
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                Refusal::Rows(message)
-            }
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-                Refusal::Request(Fault::Retry(message))
-            }
-            // An address that never worked is a mistake of the manifest.
-            _ if (status.is_client_error() || status.is_redirection()) && !self.has_answered => {
-                Refusal::Request(Fault::Fatal(message))
-            }
-            _ => Refusal::Request(Fault::Retry(message)),
-        }
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        http::send(request.header("idempotency-key", key).body(body), &self.url, self.has_answered).await?;
+        self.has_answered = true;
+        Ok(())
     }
 
     fn body(&self, batch: &Batch, rows: &[(u64, String, i64)], part: Range<usize>) -> String {
@@ -226,15 +173,4 @@ impl Endpoint for Webhook {
             self.post(&batch).await
         })
     }
-}
-
-/// The chain of causes on one line, without the URL twice.
-pub(crate) fn reason_of(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        write!(text, ": {error}").expect("text grows");
-        cause = error.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! What topics hold already: the last frontier and the rows, as a `read_committed` reader finds them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -45,24 +46,27 @@ impl Reader<'_> {
         let overheard = Overheard::default();
         let wrong = |error: KafkaError| fault(&format!("reading topic {topic}"), &error, &overheard, false);
         let consumer: BaseConsumer<Overheard> = self.config.create_with_context(overheard.clone()).map_err(wrong)?;
-        let partitions = self.stable(&consumer, topic)?;
+        let mut ends = self.stable(&consumer, topic)?;
         let mut assignment = TopicPartitionList::new();
-        for partition in &partitions {
+        for partition in ends.keys() {
             assignment.add_partition_offset(topic, *partition, since.offset()).map_err(wrong)?;
         }
         if matches!(since, Since::Ago(_)) {
             assignment = consumer.offsets_for_times(assignment, ANSWER).map_err(wrong)?;
         }
         consumer.assign(&assignment).map_err(wrong)?;
-        let mut open = partitions.len();
         let mut last = Instant::now();
-        while open > 0 {
+        while !ends.is_empty() {
             match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     last = Instant::now();
                     each(&message);
+                    // While others go on writing the client never finds itself at the end.
+                    let next = message.offset() + 1;
+                    ends.retain(|partition, end| *partition != message.partition() || next < *end);
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                // What is left are marks and aborted records.
+                Some(Err(KafkaError::PartitionEOF(partition))) => drop(ends.remove(&partition)),
                 // The client tries again by itself; what it says is why the silence lasts.
                 Some(Err(_)) | None if last.elapsed() < SILENCE => (),
                 Some(Err(error)) => return Err(wrong(error)),
@@ -73,9 +77,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The partitions, once all that was written before this call is committed or aborted. Else transactions of other
+    /// The ends of the partitions, once all that was written before this call is committed or aborted. Else transactions of other
     /// nodes that are still open would hide records of ours that lie behind them.
-    fn stable(&self, consumer: &BaseConsumer<Overheard>, topic: &str) -> Result<Vec<i32>, Fault> {
+    fn stable(&self, consumer: &BaseConsumer<Overheard>, topic: &str) -> Result<BTreeMap<i32, i64>, Fault> {
         let overheard = consumer.context();
         let wrong = |error: KafkaError| fault(&format!("reading topic {topic}"), &error, overheard, false);
         let mut config = self.config.clone();
@@ -89,9 +93,11 @@ impl Reader<'_> {
             return Err(Fault::Retry(format!("topic {topic} has no partitions yet")));
         }
         let begun = Instant::now();
-        for partition in &partitions {
-            let (_, end) = dirty.fetch_watermarks(topic, *partition, ANSWER).map_err(wrong)?;
-            while consumer.fetch_watermarks(topic, *partition, ANSWER).map_err(wrong)?.1 < end {
+        let mut ends = BTreeMap::new();
+        for partition in partitions {
+            let (_, end) = dirty.fetch_watermarks(topic, partition, ANSWER).map_err(wrong)?;
+            ends.insert(partition, end);
+            while consumer.fetch_watermarks(topic, partition, ANSWER).map_err(wrong)?.1 < end {
                 self.check_stopped()?;
                 if begun.elapsed() > OTHERS {
                     return Err(Fault::Retry(format!("topic {topic}: a transaction of another producer does not end")));
@@ -99,7 +105,7 @@ impl Reader<'_> {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(partitions)
+        Ok(ends)
     }
 
     fn check_stopped(&self) -> Result<(), Fault> {

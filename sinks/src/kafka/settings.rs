@@ -15,8 +15,9 @@ use crate::manifest::{Identity, ManifestError};
 const LONGEST_TOPIC: usize = 249 - FRONTIER.len();
 /// What the name of the topic of frontiers has more.
 const FRONTIER: &str = ".frontier";
-/// An open transaction of an agent that went away is given up by the broker after this long.
-const TRANSACTION: Duration = Duration::from_secs(60);
+/// An open transaction of an agent that went away is given up by the broker after this long; readers
+/// of the topic wait for that.
+const TRANSACTION: Duration = Duration::from_secs(20);
 
 /// `[kafka]` of a manifest.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,10 +62,21 @@ enum Format {
 
 /// Transactions need all replicas, so that is the only choice.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
 enum Acks {
     #[default]
-    #[serde(rename = "all", alias = "-1")]
     All,
+}
+
+impl TryFrom<String> for Acks {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "all" | "-1" => Ok(Acks::All),
+            _ => Err(format!("acks = \"{text}\" is too few for transactions; only \"all\" will do")),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

@@ -13,6 +13,8 @@ use crate::endpoint::Fault;
 
 /// One answer of a broker may take this long.
 const ANSWER: Duration = Duration::from_secs(5);
+/// Events that a failed connection may leave.
+const EVENTS: usize = 100;
 
 /// What a topic is for.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,14 @@ pub(super) fn ensure(config: &ClientConfig, topics: &[Topic], is_new: bool) -> R
         let wrong = |error: KafkaError| fault(&format!("topic {}", topic.name), &error, &overheard, is_new);
         // A consumer's look does not create a topic by the broker's defaults, as a producer's would.
         let consumer: BaseConsumer<Overheard> = config.create_with_context(overheard.clone()).map_err(wrong)?;
-        let metadata = consumer.fetch_metadata(Some(&topic.name), ANSWER).map_err(wrong)?;
+        let metadata = consumer.fetch_metadata(Some(&topic.name), ANSWER).map_err(|error| {
+            // Why no connection comes about waits in the queue of events.
+            for _ in 0..EVENTS {
+                // Also nothing may come of an event, so nothing is no sign of the end.
+                drop(consumer.poll(Duration::ZERO));
+            }
+            wrong(error)
+        })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.name);
         match found.and_then(|found| found.error()).map(Code::from) {
             None if found.is_some_and(|found| !found.partitions().is_empty()) => continue,

@@ -4,6 +4,8 @@
 mod cases;
 mod file;
 mod kafka;
+mod otlp;
+mod remote_write;
 mod view;
 mod webhook;
 
