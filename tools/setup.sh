@@ -59,5 +59,7 @@ if printf '%s\n' "$@" | grep -qx test; then
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
     "$venv/bin/pip" install -q aiohttp
   fi
+  # Minutes the first time, and kept in the cache; where it cannot be built, the tests that need it say so.
+  "$(dirname "$0")/kubernetes.sh" >/dev/null || echo "setup: there will be no API server for the tests of names" >&2
 fi
 echo "setup: all there"

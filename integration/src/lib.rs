@@ -4,6 +4,8 @@
 pub mod agent;
 pub mod kubernetes;
 pub mod machine;
+pub mod network;
 pub mod processes;
 pub mod proxy;
 pub mod servers;
+pub mod subscription;
