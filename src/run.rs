@@ -186,7 +186,9 @@ fn host_name() -> String {
 }
 
 fn log_to_stderr(settings: &Settings) {
-    let filter = tracing_subscriber::EnvFilter::try_new(settings.log()).unwrap_or_default();
+    // The client logs every failed try; what matters of it is said by the watches.
+    let client = if settings.log().contains("kube_client") { "" } else { ",kube_client=off" };
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{}{client}", settings.log())).unwrap_or_default();
     // Already set only if `run` is called twice in a process, which it is not.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

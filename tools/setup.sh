@@ -74,5 +74,7 @@ if printf '%s\n' "$@" | grep -qx test; then
     touch "$cache/kafka/lib/.complete"
   fi
   "$(dirname "$0")/servers.sh"
+  # Minutes the first time, and kept in the cache; where it cannot be built, the tests that need it say so.
+  "$(dirname "$0")/kubernetes.sh" >/dev/null || echo "setup: there will be no API server for the tests of names" >&2
 fi
 echo "setup: all there"

@@ -3,6 +3,7 @@
 
 mod conn_stats;
 mod connections;
+pub(crate) mod containers;
 mod exchanges;
 mod processes;
 mod rows;

@@ -7,6 +7,8 @@ pub mod kubernetes;
 pub mod machine;
 pub mod namespace;
 pub mod oracle;
+pub mod network;
 pub mod processes;
 pub mod proxy;
 pub mod servers;
+pub mod subscription;

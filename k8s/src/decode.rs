@@ -91,13 +91,16 @@ fn ended(containers: &[Container], ready: Option<&Condition>) -> i64 {
 }
 
 fn container(status: ContainerStatus) -> Container {
-    let id = status.container_id;
+    let last = status.last_state.terminated.unwrap_or_default();
     let mut container = Container {
-        id: id.split_once("://").map_or(id.as_str(), |(_, id)| id).to_owned(),
+        id: without_scheme(&status.container_id),
         name: status.name,
         state: "Unknown".into(),
         restarts: status.restart_count,
-        last_reason: status.last_state.terminated.map(|last| last.reason).unwrap_or_default(),
+        last_reason: last.reason,
+        last_id: without_scheme(&last.container_id),
+        last_started_ns: nanoseconds(last.started_at.as_ref()),
+        last_finished_ns: nanoseconds(last.finished_at.as_ref()),
         ..Container::default()
     };
     let state = status.state;
@@ -116,6 +119,10 @@ fn container(status: ContainerStatus) -> Container {
         container.message = ended.message;
     }
     container
+}
+
+fn without_scheme(id: &str) -> String {
+    id.split_once("://").map_or(id, |(_, id)| id).to_owned()
 }
 
 impl Wire for ServiceWire {

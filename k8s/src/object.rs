@@ -166,6 +166,12 @@ pub struct Container {
     pub restarts: i64,
     /// Reason for which its last run ended, such as `OOMKilled`.
     pub last_reason: String,
+    /// Id of its last run, empty if there was none.
+    pub last_id: String,
+    /// Start of its last run, 0 if not known.
+    pub last_started_ns: i64,
+    /// End of its last run, 0 if not known.
+    pub last_finished_ns: i64,
 }
 
 /// What is particular to a service.

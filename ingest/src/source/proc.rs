@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::tables::containers::container_of;
+
 /// A process as `/proc` shows it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -42,7 +44,22 @@ pub(crate) fn comm(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned())
 }
 
-/// The longest path: on mixed hosts the unified hierarchy may be empty.
+/// A path with a container in it, of several the longest: on mixed hosts a hierarchy may be empty.
 fn cgroup(text: &str) -> &str {
-    text.lines().filter_map(|line| line.splitn(3, ':').nth(2)).max_by_key(|path| path.len()).unwrap_or_default()
+    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths.max_by_key(|path| (!container_of(path).is_empty(), path.len())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hierarchy_that_knows_the_container_is_read() {
+        let id = "0123456789abcdef".repeat(4);
+        let text = format!("12:pids:/docker/{id}\n1:name=systemd:/{}\n0::/\n", "long.slice/".repeat(10));
+        assert_eq!(cgroup(&text), format!("/docker/{id}"));
+        assert_eq!(cgroup("0::/init.scope\n"), "/init.scope");
+        assert_eq!(cgroup(""), "");
+    }
 }

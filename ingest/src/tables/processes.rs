@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use watershed_model::{StateChange, Upid, tables as model_tables};
 
+use crate::tables::containers::{container_of, pod_of};
 use crate::tables::rows::Rows;
 
 const PROCESSES_MAX: usize = 64 << 10;
@@ -99,7 +100,8 @@ impl Processes {
             .text(&self.host)
             .int(process.start_ns)
             .int(process.exit_ns)
-            .int(process.exit_code);
+            .int(process.exit_code)
+            .text(&pod_of(&process.cgroup));
     }
 
     pub(crate) fn flush(&mut self, now_ns: i64) -> Option<StateChange> {
@@ -112,12 +114,4 @@ impl Processes {
         let (table, rows) = self.rows.take()?;
         Some(StateChange { table, rows, diffs: std::mem::take(&mut self.diffs) })
     }
-}
-
-/// The container id in a cgroup path: 64 hex digits as docker, containerd and CRI-O write them, else empty.
-pub(crate) fn container_of(cgroup: &str) -> &str {
-    cgroup
-        .rsplit(['/', '-', ':', '.', '_'])
-        .find(|part| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .unwrap_or_default()
 }

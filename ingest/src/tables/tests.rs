@@ -5,7 +5,6 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use watershed_model::{Tick, Upid};
 
-use super::processes::container_of;
 use super::{Config, Tables};
 use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
 use crate::recording::{Block, Error, Reader, Writer};
@@ -261,17 +260,4 @@ fn fuzz_of_damaged_recordings_never_panics() {
         }
     }
     assert!(damaged > 0);
-}
-
-#[test]
-fn containers_are_found_in_the_paths_of_all_runtimes() {
-    let id = "0123456789abcdef".repeat(4);
-    for path in [
-        format!("/docker/{id}"),
-        format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
-        format!("/kubepods/besteffort/pod1/crio-{id}"),
-    ] {
-        assert_eq!(container_of(&path), id);
-    }
-    assert_eq!(container_of("/user.slice/session-1.scope"), "");
 }

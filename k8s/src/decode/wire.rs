@@ -62,7 +62,9 @@ wire! {
     State { running: Option<Running>, waiting: Option<Waiting>, terminated: Option<Terminated> }
     Running { started_at: Option<Time> }
     Waiting { reason: String, message: String }
-    Terminated { reason: String, message: String, started_at: Option<Time>, finished_at: Option<Time> }
+    Terminated {
+        #[serde(rename = "containerID")] container_id: String,
+        reason: String, message: String, started_at: Option<Time>, finished_at: Option<Time> }
 
     Service { metadata: Meta, spec: ServiceSpec, status: ServiceStatus }
     ServiceSpec {

@@ -8,7 +8,7 @@ use watershed_model::tables as identity;
 
 use super::index::selects;
 use super::{Facts, Held};
-use crate::object::{Body, Object, Owner, Pod};
+use crate::object::{Body, Container, Object, Owner, Pod};
 
 /// Longest chain of owners that is followed.
 pub(super) const OWNERS_MAX: usize = 8;
@@ -180,19 +180,39 @@ impl Facts {
     }
 }
 
+/// Containers that run or ran last, and what they were before they were started again.
 fn containers<'a>(held: &'a Held, pod: &'a Pod) -> impl Iterator<Item = Row> + 'a {
-    pod.containers.iter().filter(|container| !container.id.is_empty()).map(|container| {
-        let status = json!({"state": container.state, "message": container.message, "reason": container.reason});
+    pod.containers.iter().flat_map(move |container| {
         let stop_ns = if container.finished_ns == 0 { held.stop_ns } else { container.finished_ns };
-        let values = [
-            text(container.id.as_str()),
-            text(container.name.as_str()),
-            text(&*held.object.uid),
-            text(container.state.as_str()),
-            text(status.to_string()),
-            Value::Time(container.started_ns),
-            Value::Time(stop_ns),
-        ];
-        Row { table: &identity::K8S_CONTAINERS, values: values.into() }
+        let texts = [&container.id, &container.state, &container.message, &container.reason];
+        let now = self::container(held, container, texts, [container.started_ns, stop_ns]);
+        let none = String::new();
+        let ended = String::from("Terminated");
+        let texts = [&container.last_id, &ended, &none, &container.last_reason];
+        let before = self::container(held, container, texts, [container.last_started_ns, container.last_finished_ns]);
+        let before = before.filter(|_| container.last_id != container.id);
+        [now, before].into_iter().flatten()
     })
+}
+
+fn container(
+    held: &Held,
+    container: &Container,
+    [id, state, message, reason]: [&String; 4],
+    [started_ns, stopped_ns]: [i64; 2],
+) -> Option<Row> {
+    if id.is_empty() {
+        return None;
+    }
+    let status = json!({"state": state, "message": message, "reason": reason});
+    let values = [
+        text(id.as_str()),
+        text(container.name.as_str()),
+        text(&*held.object.uid),
+        text(state.as_str()),
+        text(status.to_string()),
+        Value::Time(started_ns),
+        Value::Time(stopped_ns),
+    ];
+    Some(Row { table: &identity::K8S_CONTAINERS, values: values.into() })
 }

@@ -29,7 +29,7 @@ impl Failure {
         match status.code {
             410 => Failure::Gone,
             504 if status.message.contains("Too large resource version") => Failure::Gone,
-            403 | 404 | 405 => Failure::Refused(message()),
+            403..=405 => Failure::Refused(message()),
             code => Failure::Away(format!("{} ({code})", message())),
         }
     }

@@ -84,6 +84,7 @@ async fn follow<W: Wire>(link: Link, resource: Resource) {
         broken = true;
         let state = match &failure {
             Failure::Gone => {
+                tracing::info!(kind = link.kind.name(), "the version is not kept any more: listing again");
                 version = None;
                 (State::Listing, String::new())
             }

@@ -27,6 +27,11 @@ pub static PROCESSES: Table = Table {
         Column::new("start_time", DataType::Time64Ns, "When it started.").means(Semantic::TimeNs),
         Column::new("exit_time", DataType::Time64Ns, "When it ended; 0 while it runs.").means(Semantic::TimeNs),
         Column::new("exit_code", DataType::Int64, "Exit code, 0 while it runs."),
+        Column::new(
+            "pod_id",
+            DataType::String,
+            "uid of its pod found in the cgroup path, empty where it is not there.",
+        ),
     ],
 };
 

@@ -56,10 +56,13 @@ impl Lookup {
     fn sql(self) -> &'static str {
         match self {
             Lookup::Process => "SELECT upid AS key, name, cmdline, host, container FROM processes",
+            // A container may be listed late, or not any more when it was started again; the pod's uid is in the path.
             Lookup::UpidToPod => {
-                "SELECT p.upid AS key, c.name AS container_name, o.* FROM processes AS p \
-                 JOIN k8s.containers AS c ON p.container = c.container_id JOIN k8s.pods AS o ON c.pod_id = o.pod_id \
-                 WHERE p.container <> ''"
+                "SELECT p.upid AS key, p.container_name, o.* FROM ( \
+                 SELECT p.upid, coalesce(c.name, '') AS container_name, coalesce(c.pod_id, p.pod_id) AS pod_id \
+                 FROM (SELECT upid, container, pod_id FROM processes WHERE container <> '' OR pod_id <> '') AS p \
+                 LEFT JOIN k8s.containers AS c ON p.container = c.container_id) AS p \
+                 JOIN k8s.pods AS o ON p.pod_id = o.pod_id"
             }
             Lookup::Container => "SELECT container_id AS key, status, start_time, stop_time FROM k8s.containers",
             Lookup::ContainerByName => by_name!("k8s.containers", "container_id", "stop_time", "start_time"),

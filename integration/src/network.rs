@@ -1,0 +1,77 @@
+//! Network namespaces that see each other, each with an address of its own, as pods have them.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::processes;
+
+/// Namespaces on one bridge, which lies in a namespace too; all go with it.
+#[derive(Debug)]
+pub struct Network {
+    prefix: String,
+    names: Vec<String>,
+}
+
+impl Network {
+    /// An empty network; the prefix makes its names unique on the machine.
+    ///
+    /// # Errors
+    /// When namespaces cannot be made.
+    pub fn new(prefix: &str) -> Result<Self> {
+        let mut network = Network { prefix: format!("{prefix}{}", std::process::id()), names: Vec::new() };
+        let bridge = network.namespace("br")?;
+        ip(&["-n", &bridge, "link", "add", "br0", "type", "bridge"])?;
+        ip(&["-n", &bridge, "link", "set", "br0", "up"])?;
+        Ok(network)
+    }
+
+    /// Adds a namespace with an address in 10.201.0.0/16; returns its name.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn add(&mut self, name: &str, address: &str) -> Result<String> {
+        let bridge = self.names[0].clone();
+        let namespace = self.namespace(name)?;
+        let port = format!("v-{name}");
+        ip(&["-n", &bridge, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace])?;
+        ip(&["-n", &bridge, "link", "set", &port, "master", "br0", "up"])?;
+        ip(&["-n", &namespace, "addr", "add", &format!("{address}/16"), "dev", "eth0"])?;
+        ip(&["-n", &namespace, "link", "set", "eth0", "up"])?;
+        Ok(namespace)
+    }
+
+    fn namespace(&mut self, name: &str) -> Result<String> {
+        let name = format!("{}{name}", self.prefix);
+        ip(&["netns", "add", &name])?;
+        self.names.push(name.clone());
+        ip(&["-n", &name, "link", "set", "lo", "up"])?;
+        Ok(name)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in self.names.iter().rev() {
+            let _ = ip(&["netns", "del", name]);
+        }
+    }
+}
+
+/// A command in a namespace's network, with everything else as it is here.
+#[must_use]
+pub fn inside(namespace: &str, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net={}", path_of(namespace))).arg(program);
+    command
+}
+
+/// The file that names a namespace.
+#[must_use]
+pub fn path_of(namespace: &str) -> String {
+    format!("/run/netns/{namespace}")
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    processes::output(Command::new("ip").args(arguments)).map(drop)
+}
