@@ -1,5 +1,6 @@
 //! The `watershed` binary: a command line whose `run` serves the product and whose other commands are its clients.
 
+mod alerts;
 mod api;
 mod cli;
 mod client;
@@ -11,6 +12,7 @@ mod feed;
 mod format;
 mod rows;
 mod run;
+mod scripts;
 mod signals;
 mod sizes;
 

@@ -23,7 +23,10 @@ pub use protocols::{
     PGSQL_EVENTS, REDIS_EVENTS, TLS_EVENTS,
 };
 pub use resources::{JVM_STATS, NETWORK_STATS, PROCESS_STATS, STACK_TRACES, STIRLING_ERROR, TCP_STATS_EVENTS};
-pub use system::{PROBE_STATUS, SYSTEM_ARRANGEMENTS, SYSTEM_LOSSES, SYSTEM_OPERATORS, SYSTEM_SUBSCRIPTIONS};
+pub use system::{
+    PROBE_STATUS, SYSTEM_ALERTS, SYSTEM_ARRANGEMENTS, SYSTEM_LOSSES, SYSTEM_OPERATORS, SYSTEM_SUBSCRIPTIONS,
+    SYSTEM_TRACEPOINTS,
+};
 pub use traffic::{CONN_STATS, HTTP_EVENTS};
 
 /// Whether a table only grows or is kept as a set of rows.
@@ -112,6 +115,8 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &SYSTEM_ARRANGEMENTS,
         &SYSTEM_OPERATORS,
         &SYSTEM_SUBSCRIPTIONS,
+        &SYSTEM_ALERTS,
+        &SYSTEM_TRACEPOINTS,
     ]
 });
 
