@@ -103,9 +103,9 @@ pub(crate) fn bundled(script: &watershed_query::Bundled) -> Arc<Script> {
 }
 
 /// The folder's stamp, and its scripts if it is another one than before.
-pub(crate) fn look(directory: &Path, before: Option<Stamp>) -> (Stamp, Option<Vec<Found>>) {
+pub(crate) fn look(directory: &Path, before: Option<&Stamp>) -> (Stamp, Option<Vec<Found>>) {
     let stamp = folder::stamp(directory);
-    let found = (before.as_ref() != Some(&stamp)).then(|| folder::read(directory));
+    let found = (before != Some(&stamp)).then(|| folder::read(directory));
     (stamp, found)
 }
 

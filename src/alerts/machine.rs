@@ -64,12 +64,12 @@ impl Machine {
     }
 
     /// A row's multiplicity changes.
-    pub(super) fn update(&mut self, subject: String, row: String, diff: i64) {
-        let rows = self.present.entry(subject.clone()).or_default();
+    pub(super) fn update(&mut self, subject: &str, row: String, diff: i64) {
+        let rows = self.present.entry(subject.to_owned()).or_default();
         *rows.entry(row).or_default() += diff;
         rows.retain(|_, count| *count != 0);
         if rows.is_empty() {
-            self.present.remove(&subject);
+            self.present.remove(subject);
         }
     }
 

@@ -120,7 +120,7 @@ impl Watch {
             _ => json::objects(rows),
         };
         for ((subject, row), diff) in subjects.into_iter().zip(json::objects(rows)).zip(diffs) {
-            self.machine.update(subject, row, *diff);
+            self.machine.update(&subject, row, *diff);
         }
     }
 

@@ -130,7 +130,7 @@ impl Folder {
     async fn look(&mut self) {
         let (engine, directory, seen) = (Arc::clone(&self.engine), self.directory.clone(), self.seen.take());
         let looked = tokio::task::spawn_blocking(move || {
-            let (stamp, found) = look(&directory, seen);
+            let (stamp, found) = look(&directory, seen.as_ref());
             let check = |script: &Script| engine.check_own(script).map_err(|problem| problem.to_string());
             (stamp, found.is_some_and(|found| engine.library.replace(found, check)))
         });

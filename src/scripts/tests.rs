@@ -78,8 +78,8 @@ fn a_folder_is_read_again_only_when_it_changed() {
     write(directory.path(), "busy/view.sql", "SELECT 1");
     let (stamp, found) = look(directory.path(), None);
     assert_eq!(found.unwrap().len(), 1);
-    let (stamp, found) = look(directory.path(), Some(stamp));
+    let (stamp, found) = look(directory.path(), Some(&stamp));
     assert!(found.is_none());
     write(directory.path(), "busy/view.sql", "SELECT 22");
-    assert!(look(directory.path(), Some(stamp)).1.is_some());
+    assert!(look(directory.path(), Some(&stamp)).1.is_some());
 }

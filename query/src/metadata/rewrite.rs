@@ -50,7 +50,7 @@ impl Joins<'_> {
         let (mut input, mut made) = (input.clone(), Vec::new());
         let mut expressions = Vec::new();
         if matches!(node, LogicalPlan::Aggregate(_)) {
-            return self.group(node, input);
+            return self.group(&node, input);
         }
         for expression in node.expressions() {
             let name = expression.name_for_alias()?;
@@ -68,7 +68,7 @@ impl Joins<'_> {
 
     /// A group-by reads what calls tell as columns made below it: the optimiser knows `count(DISTINCT …)` of a column
     /// only. What it makes is named above it.
-    fn group(&mut self, node: LogicalPlan, input: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    fn group(&mut self, node: &LogicalPlan, input: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let (outputs, mut input, mut made) = (Arc::clone(node.schema()), input, Vec::new());
         let (mut expressions, mut told) = (Vec::new(), Vec::new());
         for expression in node.expressions() {

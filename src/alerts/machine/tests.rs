@@ -22,7 +22,7 @@ fn told(outcome: &Outcome) -> Vec<String> {
 }
 
 fn update(machine: &mut Machine, subject: &str, row: &str, diff: i64) {
-    machine.update(subject.into(), row.into(), diff);
+    machine.update(subject, row.into(), diff);
 }
 
 #[test]

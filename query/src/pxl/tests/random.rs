@@ -262,7 +262,10 @@ impl Writer {
         }
         match self.below(3) {
             0 => text.replace_range(at..end, ""),
-            1 => text.insert_str(end, &text[at..end].to_owned()),
+            1 => {
+                let piece = text[at..end].to_owned();
+                text.insert_str(end, &piece);
+            }
             _ => text.insert_str(at, self.of(&SCRAPS)),
         }
     }
@@ -317,7 +320,7 @@ fn programs_from_a_grammar_compile_or_are_refused_with_a_place() {
         if std::env::var_os("WATERSHED_PXL_SHOW").is_some() {
             eprintln!("seed {seed}\n{text}");
         }
-        let tried = catch_unwind(AssertUnwindSafe(|| try_out(&catalog, &text, compiled % 50 == 0)));
+        let tried = catch_unwind(AssertUnwindSafe(|| try_out(&catalog, &text, compiled.is_multiple_of(50))));
         match tried {
             Ok(Ok(compiles)) => compiled += u64::from(compiles),
             Ok(Err(message)) => wrong.push(format!("seed {seed}: {message}\n{text}")),
