@@ -38,7 +38,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the whole product on this machine
-    Run(commands::run::Run),
+    Run(Box<commands::run::Run>),
     /// Run a script once
     Query(commands::query::Query),
     /// Keep a script or view answered

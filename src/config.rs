@@ -37,7 +37,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 16] = [
+pub(crate) static KEYS: [Key; 18] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -50,6 +50,8 @@ pub(crate) static KEYS: [Key; 16] = [
     key("kubeconfig", &[], not_empty),
     key("asid", &["1"], |text| whole(text, 1, u64::from(u32::MAX)).map(drop)),
     key("state", &[], not_empty),
+    key("scripts", &[], not_empty),
+    Key { secret: true, ..key("alert_webhook", &[], |text| crate::scripts::post_address(text).map(drop)) },
     key("server", &["127.0.0.1:7070"], not_empty),
     Key { secret: true, ..key("token", &[], not_empty) },
     key("token_file", &[], not_empty),
@@ -187,6 +189,16 @@ impl Settings {
     /// Where named views are kept, if anywhere.
     pub(crate) fn state(&self) -> Option<PathBuf> {
         self.one("state").map(PathBuf::from)
+    }
+
+    /// The folder of the user's scripts, if there is one.
+    pub(crate) fn scripts(&self) -> Option<PathBuf> {
+        self.one("scripts").map(PathBuf::from)
+    }
+
+    /// Where alerts are posted to, if anywhere.
+    pub(crate) fn alert_webhook(&self) -> Option<&str> {
+        self.one("alert_webhook")
     }
 
     /// The server that clients talk to.

@@ -3,10 +3,12 @@
 
 pub(crate) mod arguments;
 mod follow;
+mod own;
 mod problem;
 mod shape;
 mod shared;
 mod state;
+mod tracepoints;
 mod views;
 
 use std::collections::BTreeMap;
@@ -18,13 +20,17 @@ use tokio::sync::watch;
 use watershed_dataflow::Dataflow;
 use watershed_proto::v1;
 use watershed_query::script::Inputs;
-use watershed_query::{Bundled, Catalog, ScriptTable, Snapshot};
+use watershed_query::tracepoint::Tracepoint;
+use watershed_query::{Catalog, ScriptTable, Snapshot};
 
 pub(crate) use follow::{Beginning, Follower};
+pub(crate) use own::AlertScript;
 pub(crate) use problem::{Problem, ScriptProblem};
 pub(crate) use views::NamedView;
 
+use crate::feed::Feed;
 use crate::rows::{Answer, Column, TableRows, TableSchema};
+use crate::scripts::{Library, Script};
 
 /// What to run or follow.
 #[derive(Debug, Clone)]
@@ -52,11 +58,14 @@ pub(crate) enum Target {
 pub(crate) struct Engine {
     pub(crate) catalog: Catalog,
     pub(crate) dataflow: Dataflow,
+    pub(crate) library: Library,
     views: Mutex<BTreeMap<String, NamedView>>,
     /// Held while views are created, redefined or dropped, so that the catalog, the dataflow and the files agree.
     changing: tokio::sync::Mutex<()>,
     shared: shared::Registry,
     state: Option<PathBuf>,
+    tracepoints: tracepoints::Tracepoints,
+    feed: Feed,
     stopping: watch::Receiver<bool>,
     pub(crate) started: Instant,
 }
@@ -64,20 +73,24 @@ pub(crate) struct Engine {
 /// A script that was resolved: its statements, and the named view that it is, if it is one.
 struct Resolved {
     tables: Vec<ScriptTable>,
+    tracepoints: Vec<Tracepoint>,
     text: String,
     view: Option<String>,
 }
 
 impl Engine {
     /// An engine without views; `stopping` turns true when the server shuts down.
-    pub(crate) fn new(dataflow: Dataflow, state: Option<PathBuf>, stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(dataflow: Dataflow, feed: Feed, state: Option<PathBuf>, stopping: watch::Receiver<bool>) -> Self {
         Self {
             catalog: Catalog::new(),
             dataflow,
+            library: Library::default(),
             views: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             shared: shared::Registry::default(),
             state,
+            tracepoints: tracepoints::Tracepoints::default(),
+            feed,
             stopping,
             started: Instant::now(),
         }
@@ -86,6 +99,7 @@ impl Engine {
     /// Runs a script once over what the tables hold at one instant.
     pub(crate) async fn query(&self, request: &Request) -> Result<Answer, Problem> {
         let resolved = self.resolve(request)?;
+        self.trace(&resolved).await;
         let snapshot: Arc<dyn Snapshot> = self.dataflow.snapshot();
         let mut tables = Vec::new();
         for table in &resolved.tables {
@@ -98,31 +112,35 @@ impl Engine {
         Ok(Answer { time: snapshot.time().0, tables })
     }
 
-    /// Says whether a script compiles and which of its statements can be views.
-    pub(crate) fn check(&self, text: &str, origin: &str, vis: Option<&str>) -> v1::CheckScriptResponse {
-        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned(), vis: vis.map(str::to_owned) };
+    /// Carries out what a script asks to trace.
+    async fn trace(&self, resolved: &Resolved) {
+        if !resolved.tracepoints.is_empty() {
+            self.tracepoints.apply(&self.feed, self.dataflow.closed(), &resolved.tracepoints).await;
+        }
+    }
+
+    /// Says whether a script compiles, which of its statements can be views, and what they would keep.
+    pub(crate) fn check(&self, target: Target) -> v1::CheckScriptResponse {
+        let origin = match &target {
+            Target::Named(name) => name.clone(),
+            Target::Text { origin, .. } => origin.clone(),
+        };
         match self.resolve(&Request { target, arguments: BTreeMap::new() }) {
             Ok(resolved) => {
                 let tables = resolved.tables.iter().map(|table| self.checked(resolved.schema_of(table), table));
                 v1::CheckScriptResponse { problems: Vec::new(), tables: tables.collect() }
             }
             Err(problem) => {
-                v1::CheckScriptResponse { problems: problem.into_script_problems(origin), tables: Vec::new() }
+                v1::CheckScriptResponse { problems: problem.into_script_problems(&origin), tables: Vec::new() }
             }
         }
     }
 
     fn checked(&self, schema: TableSchema, table: &ScriptTable) -> v1::CheckedTable {
-        let schema = Some(schema.into());
-        match watershed_query::lower(&self.catalog, table) {
-            Ok(_) => v1::CheckedTable { schema, can_be_view: true, ..Default::default() },
-            Err(refusal) => v1::CheckedTable {
-                schema,
-                can_be_view: false,
-                reason: refusal.reason.to_string(),
-                hint: refusal.hint.to_string(),
-            },
-        }
+        let explained = watershed_query::explain(&self.catalog, table);
+        let explanation = explained.lines();
+        let (reason, hint) = explained.refusal.map(|refusal| (refusal.reason, refusal.hint)).unwrap_or_default();
+        v1::CheckedTable { schema: Some(schema.into()), can_be_view: reason.is_empty(), reason, hint, explanation }
     }
 
     fn resolve(&self, request: &Request) -> Result<Resolved, Problem> {
@@ -134,8 +152,8 @@ impl Engine {
                 match view {
                     Some(view) => (view.text, name.clone(), Some(name.clone()), None),
                     None => {
-                        let script = self.bundled_script(name)?;
-                        (script.text.to_owned(), script.file.to_owned(), None, script.vis.map(str::to_owned))
+                        let script = self.script(name)?;
+                        (script.text.clone(), script.file.clone(), None, script.vis.clone())
                     }
                 }
             }
@@ -148,17 +166,18 @@ impl Engine {
         let inputs = Inputs { arguments: &request.arguments, vis: vis.as_deref() };
         let script =
             watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
-        Ok(Resolved { tables: script.tables, text, view })
+        Ok(Resolved { tables: script.tables, tracepoints: script.tracepoints, text, view })
     }
 
-    fn bundled_script(&self, name: &str) -> Result<&'static Bundled, Problem> {
-        let scripts = watershed_query::bundled();
-        if let Some(script) = scripts.iter().find(|script| script.name == name) {
+    fn script(&self, name: &str) -> Result<Arc<Script>, Problem> {
+        if let Some(script) = self.library.named(name) {
             return Ok(script);
         }
-        let views: Vec<String> = self.views().keys().cloned().collect();
-        let known = views.iter().map(String::as_str).chain(scripts.iter().map(|script| script.name));
-        let hint = match nearest(name, known) {
+        if let Some(own) = self.library.own().get(name) {
+            return Err(Problem::script(name, own.error.clone(), ""));
+        }
+        let names: Vec<String> = self.views().keys().cloned().chain(self.library.names()).collect();
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("; did you mean `{near}`?"),
             None => "; `watershed view list` and `watershed script list` tell what there is".to_owned(),
         };

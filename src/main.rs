@@ -1,5 +1,6 @@
 //! The `watershed` binary: a command line whose `run` serves the product and whose other commands are its clients.
 
+mod alerts;
 mod api;
 mod cli;
 mod client;
@@ -14,6 +15,7 @@ mod format;
 mod kept;
 mod rows;
 mod run;
+mod scripts;
 mod signals;
 mod sinks;
 

@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use watershed_dataflow::{Dataflow, Input, Running};
 use watershed_ingest::{Ingest, Pace, SourceSpec};
 use watershed_model::Tick;
 
+use crate::alerts::{self, Outlets};
 use crate::api::{self, Server};
 use crate::cluster;
 use crate::config::Settings;
 use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
-use crate::feed::{Waiting, feed};
+use crate::feed::{Feed, Waiting, feed};
 use crate::signals;
 use crate::sinks::{self, Sinks};
 
@@ -46,9 +48,10 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let node = settings.node().map_or_else(host_name, str::to_owned);
 
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
-    let engine = Arc::new(Engine::new(dataflow, settings.state(), stopping.clone()));
-    engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
     let (feed, beside) = feed();
+    let engine = Arc::new(Engine::new(dataflow, feed.clone(), settings.state(), stopping.clone()));
+    engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
+    let own = keep_own(settings, &engine, feed.clone(), &node, stopping.clone()).await;
     let cluster = cluster::watch(settings, feed.clone()).await?;
     let detectors = Arc::new(Detectors::new(Arc::clone(&engine), feed.clone(), settings.state()));
     detectors.restore().await;
@@ -74,9 +77,26 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     if let Some(cluster) = cluster {
         cluster.abort();
     }
+    for task in own {
+        let _ = task.await;
+    }
     let ingest = server.ingest.lock().unwrap_or_else(PoisonError::into_inner).take();
     end(ingest, running).await;
     Ok(served?)
+}
+
+/// The tasks that keep the user's scripts, and those of them that are alerts.
+async fn keep_own(
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    feed: Feed,
+    node: &str,
+    stopping: watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let Some(directory) = settings.scripts() else { return Vec::new() };
+    let (changes, scripts) = engine.keep_own(directory).await;
+    let outlets = Outlets { feed, webhook: settings.alert_webhook().map(str::to_owned), node: node.to_owned() };
+    vec![scripts, tokio::spawn(alerts::keep(Arc::clone(engine), outlets, changes, stopping))]
 }
 
 /// Stops the source, then the workers, in bounded time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// A command that is stuck, such as on a reader of its output that stalls, is ended this long after the signal.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -31,6 +32,11 @@ pub(crate) async fn end_requested() {
         _ = interrupt.recv() => (),
         _ = terminate.recv() => (),
     }
+}
+
+/// Returns once the server is stopping.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Ends the process with 0 some time after a signal, whatever it is stuck in.

@@ -103,3 +103,29 @@ fn mistakes_in_pxl_have_their_places_and_near_names() -> Result<()> {
     assert_eq!(agent.stop(), Some(0));
     Ok(())
 }
+
+#[test]
+fn a_tracepoint_that_is_deployed_tells_its_state_and_reason() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("trace.pxl");
+    let text = "import pxtrace\nimport px\npxtrace.UpsertTracepoint('tcp_drops', 'drops', \
+                'tracepoint:skb:kfree_skb { printf(\"time_:%llu pid:%d\", nsecs, pid); }', pxtrace.kprobe(), '10m')\n\
+                px.display(px.DataFrame('drops'))\n";
+    std::fs::write(&file, text)?;
+    let (agent, file) = (agent()?, file.to_str().unwrap());
+    assert!(lines(&agent, &["query", "-f", file, "-o", "jsonl"])?.is_empty());
+    let status = "import px\npx.display(px.GetTracepointStatus())\n";
+    let told = || lines(&agent, &["query", "-s", status, "-o", "jsonl"]);
+    processes::wait_until("the status", || told().is_ok_and(|rows| rows.len() == 1))?;
+    let row = told()?.remove(0);
+    assert_eq!(
+        (&row["name"], &row["state"], &row["output_tables"]),
+        (&"tcp_drops".into(), &"FAILED".into(), &"[\"drops\"]".into())
+    );
+    assert!(row["status"].as_str().unwrap().contains("bpftrace"), "{row}");
+    std::fs::write(file, "import pxtrace\nimport px\npxtrace.DeleteTracepoint('tcp_drops')\n")?;
+    lines(&agent, &["query", "-f", file, "-o", "jsonl"])?;
+    processes::wait_until("its end", || told().is_ok_and(|rows| rows.is_empty()))?;
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}

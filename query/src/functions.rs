@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
-pub(crate) use pxl::is_table;
+pub(crate) use pxl::{is_table, register_status};
 pub use quantiles::quantile_of;
 
 /// A function for `docs` and completions.

@@ -46,7 +46,41 @@ fn column_is_enumeration(column: &Column, plan: &LogicalPlan) -> bool {
 }
 
 fn semantic_at(plan: &LogicalPlan, position: usize) -> Semantic {
-    origin(plan, position).map_or(Semantic::None, |column| column.semantic)
+    let known = || origin(plan, position).map_or(Semantic::None, |column| column.semantic);
+    told_at(plan, position).unwrap_or_else(known)
+}
+
+/// What a metadata function tells, where a column is one.
+fn told_at(plan: &LogicalPlan, position: usize) -> Option<Semantic> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => told_at(&alias.input, position),
+        LogicalPlan::Filter(filter) => told_at(&filter.input, position),
+        LogicalPlan::Sort(sort) => told_at(&sort.input, position),
+        LogicalPlan::Limit(limit) => told_at(&limit.input, position),
+        LogicalPlan::Projection(projection) => told_by(projection.expr.get(position)?, &projection.input),
+        LogicalPlan::Aggregate(group) => told_by(group.group_expr.get(position)?, &group.input),
+        _ => None,
+    }
+}
+
+fn told_by(expression: &Expr, input: &LogicalPlan) -> Option<Semantic> {
+    match expression {
+        Expr::Alias(alias) => told_by(&alias.expr, input),
+        Expr::Column(column) => told_at(input, input.schema().maybe_index_of_column(column)?),
+        Expr::Case(case) => told_by(case.else_expr.as_ref()?, input),
+        Expr::ScalarFunction(call) => {
+            let told = call.func.name().rsplit_once("_to_")?.1;
+            Some(match told {
+                "pod_name" => Semantic::PodName,
+                "service_name" => Semantic::ServiceName,
+                "namespace" => Semantic::NamespaceName,
+                "node_name" => Semantic::NodeName,
+                "container_name" => Semantic::ContainerName,
+                _ => return None,
+            })
+        }
+        _ => None,
+    }
 }
 
 /// The table's column that a plan's column is, directly or by an aggregate that keeps its meaning.

@@ -36,6 +36,11 @@ use value::Value;
 
 pub use spec::{Spec, SpecValue};
 
+/// Nanoseconds of a duration such as `10m`.
+pub(crate) fn duration_ns(text: &str) -> Option<i64> {
+    time::duration(text)
+}
+
 /// Whether a script is PxL: by its file's name, or because it imports one of PxL's modules.
 #[must_use]
 pub fn is_pxl(text: &str, origin: &str) -> bool {

@@ -14,15 +14,18 @@ use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::DFParser;
+use datafusion::sql::parser::{DFParser, Statement};
 use watershed_model::Semantic;
 
 use crate::metadata::Facts;
 
 use crate::pxl::{Spec, is_pxl};
+use crate::tracepoint::Tracepoint;
 
 /// Longest script that is compiled, in bytes.
 pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
+/// Most columns of a table that a script makes.
+pub const COLUMNS_MAX: usize = 1_000;
 
 /// The tables that scripts can read. Cheap to clone.
 #[derive(Clone)]
@@ -62,6 +65,7 @@ impl Catalog {
                 .register_table(name.into(), Arc::new(EmptyTable::new(table.schema())))
                 .expect("table names are unique");
         }
+        crate::functions::register_status(&context);
         let facts = Arc::new(Facts::new(&context));
         Catalog { context, facts }
     }
@@ -126,7 +130,7 @@ pub struct Script {
     /// One a statement, or one a table that is shown, in order.
     pub tables: Vec<ScriptTable>,
     /// `pxtrace.UpsertTracepoint` and `pxtrace.DeleteTracepoint`, in order.
-    pub tracepoints: Vec<Spec>,
+    pub tracepoints: Vec<Tracepoint>,
     /// `pxconfig.set_agent_config`, in order.
     pub settings: Vec<Spec>,
     /// What is exported, and how.
@@ -226,6 +230,7 @@ pub fn compile_with(
     if is_pxl(text, origin) {
         return crate::pxl::compile(catalog, text, origin, inputs);
     }
+    crate::nesting::check(text).map_err(fail)?;
     let statements = DFParser::parse_sql(text).map_err(|error| fail(place(&error)))?;
     if statements.is_empty() {
         return Err(fail((1, 1, "the script has no query".into())));
@@ -234,19 +239,37 @@ pub fn compile_with(
     let state = catalog.context.state();
     let mut tables = Vec::with_capacity(statements.len());
     for statement in statements {
-        // Tables are in memory, so planning never waits.
-        let plan = futures::executor::block_on(state.statement_to_plan(statement)).map_err(|e| fail(place(&e)))?;
+        let (statement, explains) = match statement {
+            Statement::Explain(explain) => (*explain.statement, true),
+            other => (other, false),
+        };
+        let plan = crate::virtual_columns::plan(&state, statement).map_err(|error| fail(place(&error)))?;
         allowed.verify_plan(&plan).map_err(|error| fail(place(&error)))?;
         let name = match tables.len() {
             0 => "output".to_owned(),
             count => format!("output_{}", count + 1),
         };
-        let typed = typed(&state, &plan).map_err(|error| fail(place(&error)))?;
-        let schema = Arc::new(typed.schema().as_arrow().clone());
-        let columns = crate::meaning::columns_of(&typed);
-        tables.push(ScriptTable { name, plan, schema, columns, rows_max: None });
+        let table = table_of(&state, name.clone(), plan).map_err(|error| fail(place(&error)))?;
+        tables.push(match explains {
+            false => table,
+            true => crate::explain::plan_of(catalog, &table)
+                .and_then(|plan| table_of(&state, name, plan))
+                .map_err(|error| fail(place(&error)))?,
+        });
     }
     Ok(Script { tables, ..Script::default() })
+}
+
+/// What a statement's plan makes.
+fn table_of(state: &SessionState, name: String, plan: LogicalPlan) -> Result<ScriptTable, DataFusionError> {
+    let count = plan.schema().fields().len();
+    if count > COLUMNS_MAX {
+        return Err(DataFusionError::Plan(format!("a table has at most {COLUMNS_MAX} columns, not {count}")));
+    }
+    let typed = typed(state, &plan)?;
+    let schema = Arc::new(typed.schema().as_arrow().clone());
+    let columns = crate::meaning::columns_of(&typed);
+    Ok(ScriptTable { name, plan, schema, columns, rows_max: None })
 }
 
 /// The plan with all types coerced: only then are the types of unions and operators those of the result.

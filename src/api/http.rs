@@ -154,9 +154,9 @@ async fn list_tables(State(server): Shared) -> Json<Value> {
     Json(json!({"tables": views::tables_of(&server).into_iter().map(table).collect::<Vec<_>>()}))
 }
 
-async fn list_scripts() -> Json<Value> {
-    let script = |script: v1::BundledScript| json!({"name": script.name, "doc": script.doc, "text": script.text});
-    Json(json!({"scripts": views::scripts().into_iter().map(script).collect::<Vec<_>>()}))
+async fn list_scripts(State(server): Shared) -> Json<Value> {
+    let script = |script: v1::BundledScript| json!({"name": script.name, "doc": script.doc, "text": script.text, "error": script.error, "own": script.own});
+    Json(json!({"scripts": views::scripts(&server).into_iter().map(script).collect::<Vec<_>>()}))
 }
 
 async fn state(State(server): Shared) -> Json<Value> {

@@ -86,15 +86,20 @@ impl v1::views_server::Views for Service {
         &self,
         _: Request<v1::ListScriptsRequest>,
     ) -> Result<Response<v1::ListScriptsResponse>, Status> {
-        Ok(Response::new(v1::ListScriptsResponse { scripts: scripts() }))
+        Ok(Response::new(v1::ListScriptsResponse { scripts: scripts(&self.server) }))
     }
 
     async fn check_script(
         &self,
         request: Request<v1::CheckScriptRequest>,
     ) -> Result<Response<v1::CheckScriptResponse>, Status> {
-        let v1::Script { text, origin, vis } = request.into_inner().script.unwrap_or_default();
-        Ok(Response::new(self.server.engine.check(&text, &origin, (!vis.is_empty()).then_some(vis.as_str()))))
+        let v1::CheckScriptRequest { script, name } = request.into_inner();
+        let v1::Script { text, origin, vis } = script.unwrap_or_default();
+        let target = match name.is_empty() {
+            true => Target::Text { text, origin, vis: (!vis.is_empty()).then_some(vis) },
+            false => Target::Named(name),
+        };
+        Ok(Response::new(self.server.engine.check(target)))
     }
 
     async fn list_tables(&self, _: Request<v1::ListTablesRequest>) -> Result<Response<v1::ListTablesResponse>, Status> {
@@ -102,14 +107,25 @@ impl v1::views_server::Views for Service {
     }
 }
 
-/// The bundled scripts.
-pub(super) fn scripts() -> Vec<v1::BundledScript> {
-    let script = |script: &watershed_query::Bundled| v1::BundledScript {
+/// The bundled scripts and those of the user's folder, by name.
+pub(super) fn scripts(server: &Server) -> Vec<v1::BundledScript> {
+    let bundled = watershed_query::bundled().iter().map(|script| v1::BundledScript {
         name: script.name.to_owned(),
         doc: script.doc.to_owned(),
         text: script.text.to_owned(),
-    };
-    watershed_query::bundled().iter().map(script).collect()
+        ..Default::default()
+    });
+    let own = server.engine.library.own();
+    let own = own.iter().map(|(name, own)| v1::BundledScript {
+        name: name.clone(),
+        doc: own.script.as_ref().map(|script| script.manifest.doc.clone()).unwrap_or_default(),
+        text: own.script.as_ref().map(|script| script.text.clone()).unwrap_or_default(),
+        error: own.error.clone(),
+        own: true,
+    });
+    let mut scripts: Vec<_> = bundled.chain(own).collect();
+    scripts.sort_by(|a, b| a.name.cmp(&b.name));
+    scripts
 }
 
 /// All tables with what they hold.

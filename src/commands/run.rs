@@ -57,6 +57,12 @@ pub(crate) struct RunFlags {
     /// Directory that keeps named views over restarts
     #[arg(long, value_name = "DIR")]
     state: Option<String>,
+    /// Folder of own scripts beside the bundled ones: NAME/ with a .pxl or .sql file, manifest.yaml and vis.json
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<String>,
+    /// Address to which alerts are posted as JSON when they are raised and cleared
+    #[arg(long, value_name = "URL")]
+    alert_webhook: Option<String>,
     /// What is logged to stderr, such as info or watershed_ingest=debug [default: warn]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -85,6 +91,8 @@ impl RunFlags {
         given(&mut flags, "kubeconfig", self.kubeconfig.as_ref());
         given(&mut flags, "asid", self.asid.as_ref());
         given(&mut flags, "state", self.state.as_ref());
+        given(&mut flags, "scripts", self.scripts.as_ref());
+        given(&mut flags, "alert_webhook", self.alert_webhook.as_ref());
         given(&mut flags, "log", self.log.as_ref());
         flags
     }

@@ -22,23 +22,23 @@ pub(crate) struct Script {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// All bundled scripts
+    /// All scripts, bundled and of the server's folder, with what is wrong with those of the folder
     #[command(after_help = "Example:\n  watershed script list")]
     List {
         /// Format of the output [default: table on a terminal, else jsonl]
         #[arg(short, long)]
         output: Option<Format>,
     },
-    /// A bundled script's text
+    /// A script's text
     #[command(after_help = "Example:\n  watershed script show ws/service_map")]
     Show {
         /// Such as ws/service_map
         name: String,
     },
-    /// Say whether a script compiles and whether it can be a view; exits with 2 if it does not compile
+    /// Say whether a script compiles and can be a view, and what it would keep; exits with 2 if it does not compile
     #[command(after_help = "Example:\n  watershed script check busy.sql")]
     Check {
-        /// The script's file (`-` reads stdin)
+        /// The script's file (`-` reads stdin), or the name of one that the server knows
         file: String,
     },
     /// The functions that scripts can call beside those of SQL; asks no server
@@ -60,8 +60,12 @@ impl Script {
                 Command::List { output } => list(&mut connect(settings).await?, Format::or_default(output)).await,
                 Command::Show { name } => show(&mut connect(settings).await?, &name).await,
                 Command::Check { file } => {
-                    let script = read_script(&file)?;
-                    check(&mut connect(settings).await?, script).await
+                    let is_file = file == "-" || file.contains('.') || std::path::Path::new(&file).is_file();
+                    let request = match is_file {
+                        true => v1::CheckScriptRequest { script: Some(read_script(&file)?), ..Default::default() },
+                        false => v1::CheckScriptRequest { name: file, ..Default::default() },
+                    };
+                    check(&mut connect(settings).await?, request).await
                 }
                 Command::Functions { search, output } => {
                     functions(search.as_deref().unwrap_or_default(), Format::or_default(output))
@@ -77,9 +81,9 @@ async fn scripts(views: &mut Views) -> Outcome<Vec<v1::BundledScript>> {
 }
 
 async fn list(views: &mut Views, format: Format) -> Outcome {
-    let mut listing = Listing::new("scripts", &["name", "doc"]);
+    let mut listing = Listing::new("scripts", &["name", "doc", "error"]);
     for script in scripts(views).await? {
-        listing.push([script.name, script.doc].map(Values::text));
+        listing.push([script.name, script.doc, script.error].map(Values::text));
     }
     super::print(&listing.answer(), format)
 }
@@ -103,8 +107,7 @@ async fn show(views: &mut Views, name: &str) -> Outcome {
     super::print_text(&format!("{}\n", script.text.trim_end()))
 }
 
-async fn check(views: &mut Views, script: v1::Script) -> Outcome {
-    let request = v1::CheckScriptRequest { script: Some(script) };
+async fn check(views: &mut Views, request: v1::CheckScriptRequest) -> Outcome {
     let response = views.check_script(request).await.map_err(|status| failure_of(&status))?.into_inner();
     if !response.problems.is_empty() {
         let line = |problem: &v1::ScriptProblem| {
@@ -116,11 +119,9 @@ async fn check(views: &mut Views, script: v1::Script) -> Outcome {
     let mut text = String::new();
     for table in response.tables {
         let name = table.schema.map(|schema| schema.name).unwrap_or_default();
-        let hint = if table.hint.is_empty() { String::new() } else { format!("; {}", table.hint) };
-        text += &match table.can_be_view {
-            true => format!("{name}: can be a view\n"),
-            false => format!("{name}: runs once, cannot be a view: {}{hint}\n", table.reason),
-        };
+        let mut lines = table.explanation.into_iter();
+        text += &format!("{name}: {}\n", lines.next().unwrap_or_default());
+        lines.for_each(|line| text += &format!("  {line}\n"));
     }
     super::print_text(&text)
 }

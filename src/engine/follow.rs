@@ -139,6 +139,7 @@ async fn open(
     beginning: Beginning,
 ) -> Result<(Vec<TableSchema>, Vec<Stream>), Problem> {
     let resolved = engine.resolve(request)?;
+    engine.trace(&resolved).await;
     let mut streams = Vec::new();
     for (position, table) in resolved.tables.iter().enumerate() {
         let (view, lease) = match &resolved.view {

@@ -76,16 +76,21 @@ impl Engine {
         if view.bundled {
             return Err(Problem::Protected(format!("`{name}` is a bundled view, which is always on")));
         }
-        self.views().remove(name);
-        self.catalog.drop_view(name);
-        self.unbuild(name).await;
+        self.remove(name).await;
         if let Some(directory) = &self.state {
             state::remove(directory, name).map_err(|error| Problem::Failed(error.to_string()))?;
         }
         Ok(())
     }
 
-    async fn create(
+    /// Takes a view away, whoever's it is.
+    pub(super) async fn remove(&self, name: &str) {
+        self.views().remove(name);
+        self.catalog.drop_view(name);
+        self.unbuild(name).await;
+    }
+
+    pub(super) async fn create(
         self: &Arc<Self>,
         name: &str,
         text: &str,
@@ -124,7 +129,7 @@ impl Engine {
         Ok(before.is_some())
     }
 
-    fn plan(
+    pub(super) fn plan(
         &self,
         name: &str,
         text: &str,
@@ -168,7 +173,7 @@ impl Engine {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
+pub(super) fn check_name(name: &str) -> Result<(), Problem> {
     let invalid = |message: String| Err(Problem::Invalid { field: "name", message });
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let is_plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -79,6 +79,17 @@ pub(crate) fn object(rows: &RecordBatch, row: usize) -> String {
     text
 }
 
+/// Each row of a batch as an object.
+pub(crate) fn objects(batch: &RecordBatch) -> Vec<String> {
+    let rows = Objects::of(batch);
+    let object = |row| {
+        let mut text = String::new();
+        rows.object(&mut text, row, None);
+        text
+    };
+    (0..batch.num_rows()).map(object).collect()
+}
+
 /// `[{"name","type","semantic"}…]`.
 pub(crate) fn columns(text: &mut String, columns: &[Column]) {
     text.push('[');

@@ -68,7 +68,53 @@ impl Filler {
                 Kind::State => tick.states.extend(self.change(table, time)),
             }
         }
+        if self.random.below(3) == 0 {
+            self.story(&mut tick);
+        }
         tick
+    }
+
+    /// What chance brings too rarely: a request that sends one statement again and again, and an edge that is new.
+    fn story(&mut self, tick: &mut Tick) {
+        let at = |ms_ago: i64| {
+            let time = tick.time.as_nanoseconds() - ms_ago * 1_000_000;
+            ("time_", ScalarValue::TimestampNanosecond(Some(time), Some("+00:00".into())))
+        };
+        let number = |name, value: i64| (name, ScalarValue::Int64(Some(value)));
+        let process = ("upid", upid(9));
+        let served = [at(0), process.clone(), number("trace_role", 2), number("latency", 900_000_000)];
+        let sent = |ms_ago| {
+            let statement = ("req_body", bytes(b"SELECT name FROM item WHERE id = 7"));
+            vec![
+                at(ms_ago),
+                process.clone(),
+                number("trace_role", 1),
+                number("latency", 1_000),
+                number("req_cmd", 3),
+                statement,
+            ]
+        };
+        let edge = |ms_ago, last| {
+            vec![
+                at(ms_ago),
+                process.clone(),
+                ("remote_upid", upid(0)),
+                ("remote_addr", address(last)),
+                number("trace_role", 1),
+            ]
+        };
+        let mut told = vec![(&tables::HTTP_EVENTS, served.to_vec())];
+        told.extend((0..6).map(|count| (&tables::MYSQL_EVENTS, sent(count * 100))));
+        told.extend([(&tables::CONN_STATS, edge(0, 99)), (&tables::CONN_STATS, edge(5_000_000, 98))]);
+        let time = tick.time;
+        let rows: Vec<_> =
+            told.into_iter().map(|(table, values)| (table, self.row_with(table, time, &values))).collect();
+        for (table, row) in rows {
+            match tick.events.iter_mut().find(|(name, _)| *name == table.name) {
+                Some((_, present)) => *present = concat_batches(&present.schema(), [&*present, &row]).unwrap(),
+                None => tick.events.push((table.name, row)),
+            }
+        }
     }
 
     /// Rows of a state table that come, go or are replaced.
@@ -93,12 +139,19 @@ impl Filler {
     }
 
     fn row(&mut self, table: &'static Table, time: TickTime) -> RecordBatch {
+        self.row_with(table, time, &[])
+    }
+
+    /// A row in which some values are given.
+    fn row_with(&mut self, table: &'static Table, time: TickTime, given: &[(&str, ScalarValue)]) -> RecordBatch {
         let entity = self.random.below(5);
         let columns: Vec<ArrayRef> = table
             .columns
             .iter()
             .map(|column| {
                 let value = self.value(table, column, entity, time);
+                let value =
+                    given.iter().find(|(name, _)| *name == column.name).map_or(value, |(_, given)| given.clone());
                 let stored = column.storage_field();
                 value.cast_to(stored.data_type()).unwrap().to_array().unwrap()
             })

@@ -160,3 +160,37 @@ pub static SYSTEM_FLAGS: Table = Table {
             .behaves(Pattern::Structured),
     ],
 };
+
+/// Alerts that stand, and the last ones that were cleared.
+pub static SYSTEM_ALERTS: Table = Table {
+    name: "system.alerts",
+    kind: Kind::State,
+    doc: "Alerts that stand, and the last ones that were cleared.",
+    columns: &[
+        Column::new("alert", DataType::String, "The script whose row it is."),
+        Column::new("subject", DataType::String, "What the alert is about: the row's key as a JSON object.")
+            .behaves(Pattern::Structured),
+        Column::new("state", DataType::String, "raised or cleared.").behaves(Pattern::GeneralEnum),
+        Column::new("since", DataType::Time64Ns, "When the row came.").means(Semantic::TimeNs),
+        Column::new("raised", DataType::Time64Ns, "When it had stood long enough.").means(Semantic::TimeNs),
+        Column::new("cleared", DataType::Time64Ns, "When it had been gone long enough; 0 while it stands.")
+            .means(Semantic::TimeNs),
+        Column::new("row", DataType::String, "The row as it was last, as a JSON object.").behaves(Pattern::Structured),
+    ],
+};
+
+/// What scripts asked to trace, and what became of it.
+pub static SYSTEM_TRACEPOINTS: Table = Table {
+    name: "system.tracepoints",
+    kind: Kind::State,
+    doc: "What scripts asked to trace, and what became of it.",
+    columns: &[
+        Column::new("tracepoint_id", DataType::Uint128, "Made of the name."),
+        Column::new("name", DataType::String, "As the script names it."),
+        Column::new("state", DataType::String, "RUNNING or FAILED.").behaves(Pattern::GeneralEnum),
+        Column::new("status", DataType::String, "Why it is in that state."),
+        Column::new("output_tables", DataType::String, "JSON array of the tables that it writes.")
+            .behaves(Pattern::Structured),
+        Column::new("until", DataType::Time64Ns, "When it ends by itself.").means(Semantic::TimeNs),
+    ],
+};

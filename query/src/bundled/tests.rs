@@ -1,6 +1,8 @@
 //! The bundled scripts run once over a few rows.
 #![allow(clippy::unwrap_used)]
 
+mod led_to;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

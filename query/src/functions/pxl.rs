@@ -28,7 +28,7 @@ use datafusion::scalar::ScalarValue;
 use watershed_model::DataType as Type;
 
 use super::FunctionDoc;
-pub(crate) use tables::is_one as is_table;
+pub(crate) use tables::{is_one as is_table, register_status};
 
 /// One function.
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::common::JoinType;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::error::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchemaRef, JoinType};
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    Case, Expr, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, binary_expr, lit, when,
+    Case, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, binary_expr, lit, when,
 };
 use datafusion::prelude::ident;
 use watershed_model::DataType;
@@ -21,7 +21,7 @@ use crate::script::Catalog;
 /// Replaces all calls of metadata functions in a plan.
 ///
 /// # Errors
-/// Where a call stands in a node that has no single input, such as the condition of a join.
+/// Where a call stands in a node that has no single input, or in a join's condition and reads both sides.
 pub(crate) fn join_facts(catalog: &Catalog, plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut joins = Joins { catalog, count: 0 };
     Ok(plan.transform_up_with_subqueries(|node| joins.node(node))?.data)
@@ -42,6 +42,9 @@ struct Made {
 impl Joins<'_> {
     fn node(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let has_calls = |expression: &Expr| expression.exists(|inner| Ok(is_call(inner))).unwrap_or(false);
+        if let LogicalPlan::Join(join) = node {
+            return self.join(join);
+        }
         let [input] = node.inputs()[..] else { return Ok(Transformed::no(node)) };
         if !node.expressions().iter().any(has_calls) {
             return Transformed::no(node).map_data(LogicalPlan::recompute_schema);
@@ -49,6 +52,9 @@ impl Joins<'_> {
         let (outer, named) = (input.schema().columns(), names_outputs(&node));
         let (mut input, mut made) = (input.clone(), Vec::new());
         let mut expressions = Vec::new();
+        if matches!(node, LogicalPlan::Aggregate(_)) {
+            return self.group(&node, input);
+        }
         for expression in node.expressions() {
             let name = expression.name_for_alias()?;
             let replaced = self.expression(expression, &mut input, &mut made)?;
@@ -61,6 +67,69 @@ impl Joins<'_> {
         // What only passes rows on shows no more columns than before.
         let shown = outer.into_iter().map(Expr::Column);
         Ok(Transformed::yes(LogicalPlanBuilder::from(rewritten).project(shown)?.build()?))
+    }
+
+    /// A group-by reads what calls tell as columns made below it: the optimiser knows `count(DISTINCT …)` of a column
+    /// only. What it makes is named above it.
+    fn group(&mut self, node: &LogicalPlan, input: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let (outputs, mut input, mut made) = (Arc::clone(node.schema()), input, Vec::new());
+        let (mut expressions, mut told) = (Vec::new(), Vec::new());
+        for expression in node.expressions() {
+            let replaced = expression.transform_down(|inner| {
+                if !is_call(&inner) {
+                    return Ok(Transformed::no(inner));
+                }
+                self.count += 1;
+                let name = format!("told_{}", self.count);
+                told.push(self.expression(inner, &mut input, &mut made)?.alias(&name));
+                Ok(Transformed::new(ident(name), true, TreeNodeRecursion::Jump))
+            })?;
+            expressions.push(replaced.data);
+        }
+        let columns = input.schema().columns().into_iter().map(Expr::Column).chain(told).collect::<Vec<_>>();
+        let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
+        let rewritten = node.with_new_exprs(expressions, vec![input])?;
+        let columns = rewritten.schema().columns().into_iter().map(Expr::Column);
+        let names = columns
+            .zip(outputs.iter())
+            .map(|(column, (relation, field))| column.alias_qualified(relation.cloned(), field.name()))
+            .collect::<Vec<_>>();
+        Ok(Transformed::yes(LogicalPlanBuilder::from(rewritten).project(names)?.build()?))
+    }
+
+    /// A join whose condition has calls: facts are joined to the side whose columns are the arguments.
+    fn join(&mut self, join: Join) -> Result<Transformed<LogicalPlan>> {
+        let has_calls = |expression: &Expr| expression.exists(|inner| Ok(is_call(inner))).unwrap_or(false);
+        let Some(filter) = join.filter.clone().filter(has_calls) else {
+            return Transformed::no(LogicalPlan::Join(join)).map_data(LogicalPlan::recompute_schema);
+        };
+        let shown: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+        let schemas = [Arc::clone(join.left.schema()), Arc::clone(join.right.schema())];
+        let mut inputs = [join.left.as_ref().clone(), join.right.as_ref().clone()];
+        let mut made = [Vec::new(), Vec::new()];
+        let filter = filter.transform_down(|inner| {
+            if !is_call(&inner) {
+                return Ok(Transformed::no(inner));
+            }
+            let within = |schema: &DFSchemaRef| inner.column_refs().iter().all(|column| schema.has_column(column));
+            let Some(side) = schemas.iter().position(within) else {
+                return Err(DataFusionError::Plan(format!("{inner} reads columns of both sides of a join")));
+            };
+            let told = self.expression(inner, &mut inputs[side], &mut made[side])?;
+            Ok(Transformed::new(told, true, TreeNodeRecursion::Jump))
+        })?;
+        let [left, right] = inputs;
+        let joined = Join::try_new(
+            Arc::new(left),
+            Arc::new(right),
+            join.on,
+            Some(filter.data),
+            join.join_type,
+            join.join_constraint,
+            join.null_equality,
+            join.null_aware,
+        )?;
+        Ok(Transformed::yes(LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(shown)?.build()?))
     }
 
     /// The expression without calls; innermost calls are joined first, so that their results can be keys.
@@ -127,9 +196,17 @@ impl Joins<'_> {
                 });
                 let facts = LogicalPlanBuilder::from(facts).project(own.collect::<Vec<_>>())?.build()?;
                 let its_key = ident(own_name(&alias, "key"));
-                let left = std::mem::replace(input, LogicalPlanBuilder::empty(false).build()?);
+                let mut left = std::mem::replace(input, LogicalPlanBuilder::empty(false).build()?);
+                let mut asked = key.clone();
+                if key.column_refs().is_empty() {
+                    // A join's key must be of its input.
+                    asked = ident(own_name(&alias, "asked"));
+                    let columns = left.schema().columns().into_iter().map(Expr::Column);
+                    let columns = columns.chain([key.clone().alias(own_name(&alias, "asked"))]).collect::<Vec<_>>();
+                    left = LogicalPlanBuilder::from(left).project(columns)?.build()?;
+                }
                 *input = LogicalPlanBuilder::from(left)
-                    .join_with_expr_keys(facts, JoinType::Left, (vec![key.clone()], vec![its_key]), None)?
+                    .join_with_expr_keys(facts, JoinType::Left, (vec![asked], vec![its_key]), None)?
                     .build()?;
                 made.push(Made { lookup, key, alias: alias.clone() });
                 alias
@@ -175,7 +252,7 @@ impl Joins<'_> {
         let function: Arc<ScalarUDF> = self
             .catalog
             .scalar(&format!("{PREFIX}{name}"))
-            .ok_or_else(|| datafusion::error::DataFusionError::Plan(format!("{name} is not known")))?;
+            .ok_or_else(|| DataFusionError::Plan(format!("{name} is not known")))?;
         Ok(function.call(arguments))
     }
 }

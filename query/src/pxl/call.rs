@@ -1,5 +1,6 @@
 //! Calls of functions on columns: the overload, the conversions, the meaning of the result.
 
+use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, when};
 use datafusion::prelude::lit;
@@ -10,6 +11,9 @@ use super::native;
 use super::signatures::{self, FunctionKind, Overload};
 use crate::script::Catalog;
 
+/// Most parts of an expression.
+const NODES_MAX: usize = 2_000;
+
 /// A scalar function of columns.
 ///
 /// # Errors
@@ -18,6 +22,7 @@ pub(super) fn scalar(catalog: &Catalog, name: &str, arguments: Vec<ColumnExpr>) 
     let signature = signatures::all().get(name).filter(|signature| signature.kind == FunctionKind::Scalar);
     let signature = signature.ok_or_else(|| format!("`{name}` is no function of columns"))?;
     let lineage = one_frame(&arguments)?;
+    check_size(&arguments)?;
     let given: Vec<DataType> = arguments.iter().map(|argument| argument.data_type).collect();
     let semantics: Vec<Semantic> = arguments.iter().map(|argument| argument.semantic).collect();
     let (expr, data_type) = if let Some(native) = native::call(catalog, name, &arguments) {
@@ -37,6 +42,22 @@ pub(super) fn scalar(catalog: &Catalog, name: &str, arguments: Vec<ColumnExpr>) 
     let semantic = meaning(name, data_type, &semantics);
     let key = name.rsplit_once("_to_").and_then(|(_, to)| super::context::key_named(to));
     Ok(ColumnExpr { expr, data_type, semantic, key, lineage })
+}
+
+/// An expression that a variable holds is in each that uses it, so that they could double with each line.
+fn check_size(arguments: &[ColumnExpr]) -> Result<(), String> {
+    let mut nodes = 0;
+    for argument in arguments {
+        let counted = argument.expr.apply(|_| {
+            nodes += 1;
+            Ok(if nodes > NODES_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        });
+        counted.map_err(|error| error.strip_backtrace())?;
+    }
+    if nodes > NODES_MAX {
+        return Err(format!("this expression has more than {NODES_MAX} parts; assign a part to a column first"));
+    }
+    Ok(())
 }
 
 fn called(catalog: &Catalog, name: &str, mut arguments: Vec<Expr>, _result: DataType) -> Result<Expr, String> {

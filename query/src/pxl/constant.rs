@@ -2,6 +2,20 @@
 
 use super::value::{Time, Value};
 
+/// Longest text that is worked out while compiling, in bytes.
+const TEXT_MAX: usize = 64 * 1024;
+/// Longest list.
+const LIST_MAX: usize = 10_000;
+
+/// What was worked out, unless it is too long.
+pub(super) fn bounded(value: Value) -> Result<Value, String> {
+    match &value {
+        Value::Text(text) if text.len() > TEXT_MAX => Err(format!("this text is longer than {TEXT_MAX} bytes")),
+        Value::List(list) if list.len() > LIST_MAX => Err(format!("this list is longer than {LIST_MAX}")),
+        _ => Ok(value),
+    }
+}
+
 /// The result on two constants; `None` if the operator is not for them.
 pub(super) fn binary(sign: &str, left: &Value, right: &Value) -> Option<Result<Value, String>> {
     let value = match (left, right) {
@@ -41,7 +55,7 @@ pub(super) fn binary(sign: &str, left: &Value, right: &Value) -> Option<Result<V
         }
         _ => return None,
     };
-    Some(Ok(value))
+    Some(bounded(value))
 }
 
 fn integers(sign: &str, left: i64, right: i64) -> Option<Result<Value, String>> {

@@ -15,14 +15,34 @@ use watershed_model::{DataType, Semantic};
 use super::call::one_frame;
 use super::column::ColumnExpr;
 use super::fault::nearest;
+use crate::script::COLUMNS_MAX;
 
 pub(super) use combine::{How, Merge};
 pub(super) use group::AggregateCall;
 
-/// Most columns of a frame.
-const COLUMNS_MAX: usize = 20_000;
 /// Most nodes of a plan above each other.
 const HEIGHT_MAX: usize = 1_000;
+/// Most nodes of a plan; frames that are used twice are in it twice.
+const NODES_MAX: usize = 2_000;
+
+/// How large a plan is.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    height: usize,
+    nodes: usize,
+}
+
+impl Extent {
+    /// With that many nodes on top.
+    fn plus(self, nodes: usize) -> Self {
+        Extent { height: self.height + nodes, nodes: self.nodes + nodes }
+    }
+
+    /// Both side by side.
+    fn beside(self, other: Self) -> Self {
+        Extent { height: self.height.max(other.height), nodes: self.nodes + other.nodes }
+    }
+}
 
 /// A table that a script works on. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,7 +56,7 @@ struct Data {
     lineage: u64,
     /// All its columns go by their bare names.
     plan: LogicalPlan,
-    height: usize,
+    extent: Extent,
     columns: Vec<Field>,
     positions: HashMap<String, usize>,
     /// Whether the columns are others than the plan's.
@@ -79,7 +99,15 @@ impl Frame {
     /// Over a plan whose columns have these names, in this order.
     pub(super) fn new(lineage: u64, plan: LogicalPlan, columns: Vec<Field>) -> Self {
         let positions = positions(&columns);
-        let data = Data { lineage, plan, height: 1, columns, positions, is_changed: false, rolling_ns: None };
+        let data = Data {
+            lineage,
+            plan,
+            extent: Extent { height: 1, nodes: 1 },
+            columns,
+            positions,
+            is_changed: false,
+            rolling_ns: None,
+        };
         Frame { data: Rc::new(data) }
     }
 
@@ -101,13 +129,16 @@ impl Frame {
         frame.flushed()
     }
 
-    fn successor(&self, lineage: u64, plan: LogicalPlan, columns: Vec<Field>, height: usize) -> Result<Self, String> {
-        if height > HEIGHT_MAX {
+    fn successor(&self, lineage: u64, plan: LogicalPlan, columns: Vec<Field>, extent: Extent) -> Result<Self, String> {
+        if extent.height > HEIGHT_MAX {
             return Err(format!("more than {HEIGHT_MAX} steps follow one another"));
+        }
+        if extent.nodes > NODES_MAX {
+            return Err(format!("a table is made in more than {NODES_MAX} steps, counting those used twice as two"));
         }
         let mut frame = Frame::new(lineage, plan, columns);
         let data = Rc::make_mut(&mut frame.data);
-        data.height = height;
+        data.extent = extent;
         data.rolling_ns = self.data.rolling_ns;
         Ok(frame)
     }
@@ -240,14 +271,14 @@ impl Frame {
         }
         let frame = self.flushed()?;
         let plan = builder(&frame).filter(condition.expr).and_then(LogicalPlanBuilder::build).map_err(planned)?;
-        frame.successor(frame.data.lineage, plan, frame.data.columns.clone(), frame.data.height + 1)
+        frame.successor(frame.data.lineage, plan, frame.data.columns.clone(), frame.data.extent.plus(1))
     }
 
     /// `df.head(n)`
     pub(super) fn head(&self, rows: usize) -> Result<Self, String> {
         let frame = self.flushed()?;
         let plan = builder(&frame).limit(0, Some(rows)).and_then(LogicalPlanBuilder::build).map_err(planned)?;
-        frame.successor(frame.data.lineage, plan, frame.data.columns.clone(), frame.data.height + 1)
+        frame.successor(frame.data.lineage, plan, frame.data.columns.clone(), frame.data.extent.plus(1))
     }
 
     /// `df.rolling(width)`
@@ -272,7 +303,7 @@ impl Frame {
             .and_then(LogicalPlanBuilder::build)
             .map_err(planned)?;
         let columns = self.columns().iter().map(Field::as_planned).collect();
-        self.successor(self.data.lineage, plan, columns, self.data.height + 1)
+        self.successor(self.data.lineage, plan, columns, self.data.extent.plus(1))
     }
 
     /// The finished plan.

@@ -14,6 +14,7 @@ use super::spec::Spec;
 use super::types::{self, PxType};
 use super::value::{Closure, Module, Value};
 use crate::script::Catalog;
+use crate::tracepoint::Tracepoint;
 
 /// Deepest calls of functions of the script.
 const CALLS_MAX: usize = 50;
@@ -29,7 +30,7 @@ pub(super) struct Interpreter<'a> {
     /// Tables to show, by their final names.
     pub(super) outputs: Vec<(String, Frame)>,
     pub(super) exports: Vec<(Frame, Rc<Spec>)>,
-    pub(super) tracepoints: Vec<Spec>,
+    pub(super) tracepoints: Vec<Tracepoint>,
     pub(super) settings: Vec<Spec>,
     /// Values that replace constants of the module by name.
     pub(super) overrides: Vec<(String, String)>,

@@ -19,6 +19,7 @@ use super::signatures::{self, FunctionKind};
 use super::spec::{Spec, SpecValue};
 use super::time;
 use super::value::{Module, Time, Value};
+use crate::tracepoint::Tracepoint;
 
 /// Functions of `px` beside those of columns.
 const PX: [&str; 20] = [
@@ -191,7 +192,7 @@ impl Interpreter<'_> {
             columns.push(column);
         }
         let made = call::scalar(self.catalog, name, columns).map_err(|message| Fault::new(at, message))?;
-        Ok(self.fold(made))
+        super::constant::bounded(self.fold(made)).map_err(|message| Fault::new(at, message))
     }
 
     /// Works a call of constants out, where that needs nothing of the time of execution.
@@ -351,7 +352,9 @@ impl Interpreter<'_> {
         let spec = Spec { kind, fields };
         trace::check(&spec).map_err(|message| Fault::new(at, message))?;
         if matches!(name, "UpsertTracepoint" | "DeleteTracepoint") {
-            self.tracepoints.push(spec);
+            let columns = spec.field("probe_fn").map(trace::columns_of).unwrap_or_default();
+            let tracepoint = Tracepoint::of(&spec, columns).map_err(|message| Fault::new(at, message))?;
+            self.tracepoints.push(tracepoint);
             return Ok(Value::None);
         }
         Ok(Value::Spec(Rc::new(spec)))

@@ -1,6 +1,9 @@
 //! Scripts compiled, run over a small snapshot, and lowered to views.
 #![allow(clippy::unwrap_used)]
 
+mod hostile;
+mod random;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -37,6 +37,19 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
     Ok(())
 }
 
+/// Makes the table functions known that read tables of the model, once those are there.
+pub(crate) fn register_status(context: &SessionContext) {
+    let sql = "SELECT tracepoint_id, name, state, status, output_tables FROM system.tracepoints";
+    // Tables are in memory, so planning never waits.
+    let plan = futures::executor::block_on(context.state().create_logical_plan(sql));
+    let view = Arc::new(ViewTable::new(plan.expect("the columns are those of the model's table"), None));
+    for name in ["px_GetTracepointStatus", "px_gettracepointstatus"] {
+        let replaced = context.deregister_table(TableReference::bare(name));
+        let added = context.register_table(TableReference::bare(name), Arc::clone(&view) as _);
+        replaced.and(added).expect("tables in memory can be replaced");
+    }
+}
+
 /// Whether a name is that of a table function, so that no view can have it.
 pub(crate) fn is_one(name: &str) -> bool {
     let known = name.to_lowercase();

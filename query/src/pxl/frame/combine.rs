@@ -78,8 +78,8 @@ impl Frame {
             .and_then(|plan| plan.project(outputs))
             .and_then(LogicalPlanBuilder::build)
             .map_err(planned)?;
-        let height = left.data.height.max(right.data.height) + 3;
-        left.successor(lineage, plan, columns, height)
+        let extent = left.data.extent.beside(right.data.extent).plus(3);
+        left.successor(lineage, plan, columns, extent)
     }
 
     /// All rows of all frames, which have the same columns.
@@ -87,7 +87,7 @@ impl Frame {
         let first = self.flushed()?;
         let names: Vec<String> = first.columns().iter().map(|field| field.name.clone()).collect();
         let mut union = builder(&first);
-        let mut height = first.data.height;
+        let mut extent = first.data.extent;
         for other in others {
             for field in first.columns() {
                 let same = other.known(&field.name)?;
@@ -100,11 +100,11 @@ impl Frame {
                 return Err(format!("what is appended has a column `{}` that is not here", more.name));
             }
             let other = other.keep(&names)?.flushed()?;
-            height = height.max(other.data.height);
+            extent = extent.beside(other.data.extent);
             let plan: LogicalPlan = other.data.plan.clone();
             union = union.union(plan).map_err(planned)?;
         }
         let plan = union.build().map_err(planned)?;
-        first.successor(lineage, plan, first.data.columns.clone(), height + 1)
+        first.successor(lineage, plan, first.data.columns.clone(), extent.plus(1))
     }
 }

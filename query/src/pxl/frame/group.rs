@@ -54,7 +54,7 @@ impl Frame {
         let groups: Vec<Expr> = keys.iter().map(|key| Expr::Column(Column::new_unqualified(key))).collect();
         let plan =
             builder(&frame).aggregate(groups, aggregates).and_then(LogicalPlanBuilder::build).map_err(planned)?;
-        let mut made = frame.successor(lineage, plan, columns, frame.data.height + 1)?;
+        let mut made = frame.successor(lineage, plan, columns, frame.data.extent.plus(1))?;
         std::rc::Rc::make_mut(&mut made.data).rolling_ns = None;
         Ok(made)
     }

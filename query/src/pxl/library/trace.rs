@@ -5,6 +5,7 @@ use watershed_model::DataType;
 use super::super::frame::Frame;
 use super::super::spec::{Spec, SpecValue};
 use super::super::time;
+use crate::tracepoint::Tracepoint;
 
 /// Whether a part of an export or a tracepoint is complete in itself.
 pub(super) fn check(spec: &Spec) -> Result<(), String> {
@@ -71,13 +72,16 @@ pub(super) fn check_export(frame: &Frame, data: &Spec) -> Result<(), String> {
 }
 
 /// The columns of the table that one of the tracepoints writes, as far as its program tells them.
-pub(super) fn table_of(tracepoints: &[Spec], name: &str) -> Option<Vec<(String, DataType)>> {
-    let writes = |spec: &&Spec| matches!(spec.field("table_name"), Some(SpecValue::Text(table)) if table == name);
-    let tracepoint = tracepoints.iter().rev().find(writes)?;
-    Some(columns_of(tracepoint.field("probe_fn")?))
+pub(super) fn table_of(tracepoints: &[Tracepoint], name: &str) -> Option<Vec<(String, DataType)>> {
+    let columns = |tracepoint: &Tracepoint| match tracepoint {
+        Tracepoint::Upsert(definition) if definition.table == name => Some(definition.columns.clone()),
+        Tracepoint::Upsert(_) | Tracepoint::Delete(_) => None,
+    };
+    tracepoints.iter().rev().find_map(columns)
 }
 
-fn columns_of(program: &SpecValue) -> Vec<(String, DataType)> {
+/// The columns that a program writes.
+pub(super) fn columns_of(program: &SpecValue) -> Vec<(String, DataType)> {
     match program {
         SpecValue::Text(text) => printed(text),
         SpecValue::List(programs) => programs.first().map(columns_of).unwrap_or_default(),
