@@ -1,16 +1,21 @@
-//! `watershed detector apply|list|show|drop`.
+//! `watershed detector apply|list|show|drop|backtest|export-features`.
 
+mod backtest;
+mod export;
 mod show;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use watershed_detectors::Manifest;
 use watershed_proto::v1;
 
 use super::listing::{Listing, Values};
+use crate::cli::given;
 use crate::client::{Detectors, connect_detectors, failure_of};
-use crate::config::Settings;
+use crate::config::{Flags, Settings};
+use crate::detectors::Applied;
 use crate::failure::{Failure, Outcome};
 use crate::format::Format;
 use crate::signals;
@@ -53,9 +58,47 @@ enum Command {
         /// The detector
         name: String,
     },
+    /// What a manifest would have flagged of a recording
+    #[command(after_help = "Example:\n  watershed detector backtest slow.toml --source recording:trouble.rec")]
+    Backtest {
+        /// The manifest (TOML)
+        file: String,
+        /// The recording: recording:FILE
+        #[arg(long)]
+        source: String,
+        /// Format of the output [default: table on a terminal, else jsonl]
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
+    /// Write the features that a model would see as Parquet, for training
+    #[command(after_help = "Example:
+  watershed detector export-features slow.toml features.parquet --for 1h
+  watershed detector export-features slow.toml features.parquet --source recording:quiet.rec")]
+    ExportFeatures {
+        /// The manifest (TOML)
+        file: String,
+        /// The Parquet file to write: time_, subject, and a column for each feature
+        to: PathBuf,
+        /// A recording (recording:FILE) instead of the server
+        #[arg(long)]
+        source: Option<String>,
+        /// End after this time, such as 10s, 5m or 1h30m, instead of at Ctrl-C
+        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        duration: Option<Duration>,
+    },
 }
 
 impl Detector {
+    pub(crate) fn flags(&self) -> Flags {
+        let mut flags = Flags::new();
+        match &self.command {
+            Command::Backtest { source, .. } => given(&mut flags, "source", Some(source)),
+            Command::ExportFeatures { source, .. } => given(&mut flags, "source", source.as_ref()),
+            Command::Apply { .. } | Command::List { .. } | Command::Show { .. } | Command::Drop { .. } => {}
+        }
+        flags
+    }
+
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
         signals::runtime(1)?.block_on(async {
             match self.command {
@@ -68,6 +111,12 @@ impl Detector {
                 }
                 Command::Show { name, output } => {
                     show::show(&mut connect_detectors(settings).await?, name, output).await
+                }
+                Command::Backtest { file, output, .. } => {
+                    backtest::backtest(settings, read(&file)?, Format::or_default(output)).await
+                }
+                Command::ExportFeatures { file, to, duration, .. } => {
+                    export::export(settings, read(&file)?, &to, duration).await
                 }
                 Command::Drop { name } => {
                     let request = v1::DropDetectorRequest { name: name.clone() };
@@ -106,6 +155,12 @@ fn read(file: &str) -> Outcome<v1::ApplyDetectorRequest> {
     };
     let (origin, model_path) = (file.to_owned(), model_path.to_string_lossy().into_owned());
     Ok(v1::ApplyDetectorRequest { manifest, origin, script, model, model_path })
+}
+
+/// The request as the server keeps it.
+fn applied(request: v1::ApplyDetectorRequest) -> Applied {
+    let v1::ApplyDetectorRequest { manifest, origin, script, model, model_path } = request;
+    Applied { manifest, origin, script, model, model_path, version: 1 }
 }
 
 async fn apply(detectors: &mut Detectors, request: v1::ApplyDetectorRequest) -> Outcome {
