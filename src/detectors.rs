@@ -208,9 +208,7 @@ impl Detectors {
         };
         let shared = Arc::<Shared>::default();
         let work = manifest.enabled.then(|| {
-            let output = Output::Feed(self.feed.clone());
-            let work =
-                Work { follower, detector, output, shared: Arc::clone(&shared), kept, rows: ViewRows::default() };
+            let work = Work { follower, detector, feed: self.feed.clone(), shared: Arc::clone(&shared), kept };
             let (stop, stopped) = oneshot::channel();
             (stop, tokio::spawn(work.run(stopped)))
         });

@@ -72,7 +72,7 @@ pub(crate) async fn backtest(settings: &Settings, applied: &Applied) -> Outcome<
 }
 
 /// Plays the recording and hands over what is there at each batch: the time (ms), whether rows changed, the features.
-pub(crate) async fn replay(
+async fn replay(
     settings: &Settings,
     applied: &Applied,
     manifest: &Manifest,
@@ -166,7 +166,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// Takes the features of a batch in.
-    pub(crate) fn take(&mut self, time: u64, manifest: &Manifest, features: &Features) {
+    fn take(&mut self, time: u64, manifest: &Manifest, features: &Features) {
         self.features.resize(manifest.features.len(), Vec::new());
         for observation in features.observations(manifest) {
             self.times.push(nanoseconds(time));

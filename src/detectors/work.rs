@@ -124,7 +124,7 @@ impl Scoring {
         }
     }
 
-    async fn finish(&mut self, time: u64, detector: Detector, changes: Vec<Change>, features: &Features) {
+    async fn finish(&mut self, detector: Detector, changes: Vec<Change>, features: &Features) {
         let report = detector.report();
         if let Some(suspension) = &report.suspended {
             tracing::warn!(detector = detector.manifest().name, suspension.reason, "a detector is suspended");
