@@ -54,10 +54,10 @@ fi
 
 if printf '%s\n' "$@" | grep -qx test; then
   venv="${WATERSHED_CACHE:-$HOME/.cache/watershed}/venv"
-  if ! "$venv/bin/python" -c 'import aiohttp' 2>/dev/null; then
-    echo "installing: aiohttp into $venv"
+  if ! "$venv/bin/python" -c 'import aiohttp, pyarrow, skl2onnx, sklearn' 2>/dev/null; then
+    echo "installing: aiohttp, pyarrow, scikit-learn, skl2onnx into $venv"
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install -q aiohttp
+    "$venv/bin/pip" install -q aiohttp pyarrow scikit-learn skl2onnx
   fi
 fi
 echo "setup: all there"

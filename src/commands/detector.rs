@@ -103,7 +103,7 @@ impl Detector {
         signals::runtime(1)?.block_on(async {
             match self.command {
                 Command::Apply { file } => {
-                    let request = read(&file)?;
+                    let request = read(&file, Needed::All)?;
                     apply(&mut connect_detectors(settings).await?, request).await
                 }
                 Command::List { output } => {
@@ -113,10 +113,10 @@ impl Detector {
                     show::show(&mut connect_detectors(settings).await?, name, output).await
                 }
                 Command::Backtest { file, output, .. } => {
-                    backtest::backtest(settings, read(&file)?, Format::or_default(output)).await
+                    backtest::backtest(settings, read(&file, Needed::All)?, Format::or_default(output)).await
                 }
                 Command::ExportFeatures { file, to, duration, .. } => {
-                    export::export(settings, read(&file)?, &to, duration).await
+                    export::export(settings, read(&file, Needed::AllButModel)?, &to, duration).await
                 }
                 Command::Drop { name } => {
                     let request = v1::DropDetectorRequest { name: name.clone() };
@@ -130,8 +130,16 @@ impl Detector {
     }
 }
 
+/// Which files beside the manifest are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    All,
+    /// Features are exported so that a model can be trained: there is none yet.
+    AllButModel,
+}
+
 /// A manifest with the files that it names.
-fn read(file: &str) -> Outcome<v1::ApplyDetectorRequest> {
+fn read(file: &str, needed: Needed) -> Outcome<v1::ApplyDetectorRequest> {
     let wrong = |path: &Path, error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
     let path = Path::new(file);
     let manifest = std::fs::read_to_string(path).map_err(|error| wrong(path, error))?;
@@ -150,8 +158,8 @@ fn read(file: &str) -> Outcome<v1::ApplyDetectorRequest> {
         None => String::new(),
     };
     let (model_path, model) = match parsed.model.file() {
-        Some(model) => named(model, "the model")?,
-        None => Default::default(),
+        Some(model) if needed == Needed::All => named(model, "the model")?,
+        Some(_) | None => Default::default(),
     };
     let (origin, model_path) = (file.to_owned(), model_path.to_string_lossy().into_owned());
     Ok(v1::ApplyDetectorRequest { manifest, origin, script, model, model_path })

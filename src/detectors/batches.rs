@@ -45,6 +45,8 @@ impl Batches {
                 self.changed = true;
                 self.rows.clear();
             }
+            // Before the first tick a view is empty at time 0.
+            Event::Progress(0) => {}
             Event::Progress(time) if self.last.is_none_or(|last| last / self.every_ms < time / self.every_ms) => {
                 self.last = Some(time);
                 return Ok(Some(Due { time, changed: std::mem::take(&mut self.changed) }));
