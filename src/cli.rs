@@ -73,6 +73,7 @@ impl Cli {
         match &self.command {
             Command::Run(run) => flags.append(&mut run.flags()),
             Command::Record(record) => flags.append(&mut record.flags()),
+            Command::Detector(detector) => flags.append(&mut detector.flags()),
             Command::Config(config) => flags.append(&mut config.flags()),
             _ => (),
         }

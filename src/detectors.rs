@@ -1,8 +1,10 @@
 //! Detectors of this node: applied, started again after a restart, listed and dropped. Each works in a task of its own,
 //! as a subscriber of its view.
 
+mod batches;
 mod flags;
 mod kept;
+pub(crate) mod replay;
 mod rows;
 mod work;
 
@@ -19,7 +21,6 @@ use crate::engine::{Beginning, Engine, Follower, Problem, Request, Target};
 use crate::feed::Feed;
 use crate::rows::{Event, TableSchema};
 use kept::Kept;
-use rows::ViewRows;
 use work::{Shared, Work};
 
 /// Detectors that a node may have.
@@ -185,7 +186,7 @@ impl Detectors {
         bundled: bool,
     ) -> Result<(), Problem> {
         let manifest = parse(&applied)?;
-        let scorer = model::build(&manifest).map_err(|message| invalid(&applied.origin, &message))?;
+        let scorer = model::build(&manifest, &applied.model).map_err(|message| invalid(&applied.origin, &message))?;
         let follower = follow(&self.engine, &manifest, &applied).await?;
         let kept = self.state.as_deref().map(|state| Kept::of(state, &manifest.name));
         let before = match running.remove(&manifest.name) {
@@ -207,8 +208,7 @@ impl Detectors {
         };
         let shared = Arc::<Shared>::default();
         let work = manifest.enabled.then(|| {
-            let feed = self.feed.clone();
-            let work = Work { follower, detector, feed, shared: Arc::clone(&shared), kept, rows: ViewRows::default() };
+            let work = Work { follower, detector, feed: self.feed.clone(), shared: Arc::clone(&shared), kept };
             let (stop, stopped) = oneshot::channel();
             (stop, tokio::spawn(work.run(stopped)))
         });

@@ -125,7 +125,8 @@ async fn listen(address: SocketAddr) -> Outcome<TcpListener> {
     })
 }
 
-fn start_dataflow(settings: &Settings, node: &str) -> Outcome<(Dataflow, Input, Running)> {
+/// The dataflow that the settings describe.
+pub(crate) fn start_dataflow(settings: &Settings, node: &str) -> Outcome<(Dataflow, Input, Running)> {
     let config = watershed_dataflow::Config {
         workers: settings.workers(),
         data_budget_bytes: settings.data_budget() as usize,
@@ -153,12 +154,16 @@ fn start_ingest(settings: &Settings, node: &str, input: Input, mut beside: Waiti
             (SourceSpec::Kernel(kernel(settings)), output)
         }
     };
-    let config = watershed_ingest::Config {
+    Ingest::start(spec, ingest_config(settings, node), output).map_err(|error| failure_of_ingest(&error))
+}
+
+/// What ingest is to know of this node.
+pub(crate) fn ingest_config(settings: &Settings, node: &str) -> watershed_ingest::Config {
+    watershed_ingest::Config {
         asid: settings.asid(),
         host: node.to_owned(),
         capture_bodies: settings.capture_bodies() as usize,
-    };
-    Ingest::start(spec, config, output).map_err(|error| failure_of_ingest(&error))
+    }
 }
 
 /// The kernel source that the settings describe.
@@ -200,7 +205,8 @@ fn check_address(address: SocketAddr, token: Option<&str>) -> Outcome {
     )))
 }
 
-fn host_name() -> String {
+/// The machine's name.
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }

@@ -1,16 +1,21 @@
-//! `watershed detector apply|list|show|drop`.
+//! `watershed detector apply|list|show|drop|backtest|export-features`.
 
+mod backtest;
+mod export;
 mod show;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use watershed_detectors::Manifest;
 use watershed_proto::v1;
 
 use super::listing::{Listing, Values};
+use crate::cli::given;
 use crate::client::{Detectors, connect_detectors, failure_of};
-use crate::config::Settings;
+use crate::config::{Flags, Settings};
+use crate::detectors::Applied;
 use crate::failure::{Failure, Outcome};
 use crate::format::Format;
 use crate::signals;
@@ -53,14 +58,52 @@ enum Command {
         /// The detector
         name: String,
     },
+    /// What a manifest would have flagged of a recording
+    #[command(after_help = "Example:\n  watershed detector backtest slow.toml --source recording:trouble.rec")]
+    Backtest {
+        /// The manifest (TOML)
+        file: String,
+        /// The recording: recording:FILE
+        #[arg(long)]
+        source: String,
+        /// Format of the output [default: table on a terminal, else jsonl]
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
+    /// Write the features that a model would see as Parquet, for training
+    #[command(after_help = "Example:
+  watershed detector export-features slow.toml features.parquet --for 1h
+  watershed detector export-features slow.toml features.parquet --source recording:quiet.rec")]
+    ExportFeatures {
+        /// The manifest (TOML)
+        file: String,
+        /// The Parquet file to write: time_, subject, and a column for each feature
+        to: PathBuf,
+        /// A recording (recording:FILE) instead of the server
+        #[arg(long)]
+        source: Option<String>,
+        /// End after this time, such as 10s, 5m or 1h30m, instead of at Ctrl-C
+        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        duration: Option<Duration>,
+    },
 }
 
 impl Detector {
+    pub(crate) fn flags(&self) -> Flags {
+        let mut flags = Flags::new();
+        match &self.command {
+            Command::Backtest { source, .. } => given(&mut flags, "source", Some(source)),
+            Command::ExportFeatures { source, .. } => given(&mut flags, "source", source.as_ref()),
+            Command::Apply { .. } | Command::List { .. } | Command::Show { .. } | Command::Drop { .. } => {}
+        }
+        flags
+    }
+
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
         signals::runtime(1)?.block_on(async {
             match self.command {
                 Command::Apply { file } => {
-                    let request = read(&file)?;
+                    let request = read(&file, Needed::All)?;
                     apply(&mut connect_detectors(settings).await?, request).await
                 }
                 Command::List { output } => {
@@ -68,6 +111,12 @@ impl Detector {
                 }
                 Command::Show { name, output } => {
                     show::show(&mut connect_detectors(settings).await?, name, output).await
+                }
+                Command::Backtest { file, output, .. } => {
+                    backtest::backtest(settings, read(&file, Needed::All)?, Format::or_default(output)).await
+                }
+                Command::ExportFeatures { file, to, duration, .. } => {
+                    export::export(settings, read(&file, Needed::AllButModel)?, &to, duration).await
                 }
                 Command::Drop { name } => {
                     let request = v1::DropDetectorRequest { name: name.clone() };
@@ -81,8 +130,16 @@ impl Detector {
     }
 }
 
+/// Which files beside the manifest are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    All,
+    /// Features are exported so that a model can be trained: there is none yet.
+    AllButModel,
+}
+
 /// A manifest with the files that it names.
-fn read(file: &str) -> Outcome<v1::ApplyDetectorRequest> {
+fn read(file: &str, needed: Needed) -> Outcome<v1::ApplyDetectorRequest> {
     let wrong = |path: &Path, error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
     let path = Path::new(file);
     let manifest = std::fs::read_to_string(path).map_err(|error| wrong(path, error))?;
@@ -101,11 +158,17 @@ fn read(file: &str) -> Outcome<v1::ApplyDetectorRequest> {
         None => String::new(),
     };
     let (model_path, model) = match parsed.model.file() {
-        Some(model) => named(model, "the model")?,
-        None => Default::default(),
+        Some(model) if needed == Needed::All => named(model, "the model")?,
+        Some(_) | None => Default::default(),
     };
     let (origin, model_path) = (file.to_owned(), model_path.to_string_lossy().into_owned());
     Ok(v1::ApplyDetectorRequest { manifest, origin, script, model, model_path })
+}
+
+/// The request as the server keeps it.
+fn applied(request: v1::ApplyDetectorRequest) -> Applied {
+    let v1::ApplyDetectorRequest { manifest, origin, script, model, model_path } = request;
+    Applied { manifest, origin, script, model, model_path, version: 1 }
 }
 
 async fn apply(detectors: &mut Detectors, request: v1::ApplyDetectorRequest) -> Outcome {

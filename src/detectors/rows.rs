@@ -73,8 +73,13 @@ impl ViewRows {
         };
         let subjects = manifest.subject.iter().map(|name| texts(&rows, name)).collect::<Result<Vec<_>>>()?;
         let features = manifest.features.iter().map(|name| numbers(&rows, name)).collect::<Result<Vec<_>>>()?;
+        let only = manifest.only.iter().map(|(name, values)| Ok((texts(&rows, name)?, values)));
+        let only = only.collect::<Result<Vec<_>>>()?;
         let mut rows_by_subject: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for row in 0..rows.num_rows() {
+            if !only.iter().all(|(found, values)| values.contains(&found[row])) {
+                continue;
+            }
             let values: Vec<&str> = subjects.iter().map(|values| values[row].as_str()).collect();
             rows_by_subject.entry(values.join(BETWEEN)).or_default().push(row);
         }

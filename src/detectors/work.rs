@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 use watershed_detectors::report::Report;
 use watershed_detectors::{Change, Checkpoint, Detector};
 
+use super::batches::Batches;
 use super::flags::{Flag, Flags, state_change};
 use super::kept::Kept;
-use super::rows::ViewRows;
-use crate::engine::Follower;
+use super::rows::{Features, ViewRows};
+use crate::engine::{Follower, Problem};
 use crate::feed::{Fed, Feed};
-use crate::rows::Event;
 
 /// A model that has not answered for so long hangs; its budget is counted in CPU time, this is not.
 const HANGS_AFTER: Duration = Duration::from_secs(10);
@@ -46,56 +46,44 @@ pub(super) struct Work {
     pub(super) feed: Feed,
     pub(super) shared: Arc<Shared>,
     pub(super) kept: Option<Kept>,
-    pub(super) rows: ViewRows,
 }
 
 impl Work {
     /// Works until it is stopped; what is left of the detector, unless its model hangs.
     pub(super) async fn run(self, mut stop: oneshot::Receiver<()>) -> Option<Detector> {
-        let Work { mut follower, detector, feed, shared, kept, mut rows } = self;
-        let every = detector.manifest().every.0.as_millis() as u64;
+        let Work { mut follower, detector, feed, shared, kept } = self;
+        let mut batches = Batches::new(detector.manifest());
         let mut scoring = Scoring { detector: Some(detector), flags: Flags::default(), feed, shared, kept };
-        let (mut last, mut kept_at) = (None::<u64>, None::<u64>);
-        let mut changed = true;
+        let mut kept_at = None::<u64>;
         loop {
             let event = tokio::select! {
                 event = follower.next() => event,
                 _ = &mut stop => break,
             };
-            match event {
-                Ok(Event::Schema(_)) => {}
-                Ok(Event::Changes(changes)) => {
-                    changed = true;
-                    if let Err(error) = rows.apply(&changes) {
-                        scoring.shared.complain(format!("rows of the view: {error:#}"));
-                    }
-                }
-                Ok(Event::Restart(_)) => {
-                    changed = true;
-                    rows.clear();
-                }
-                Ok(Event::Progress(time)) => {
-                    if last.is_some_and(|last| last / every == time / every) {
-                        continue;
-                    }
-                    last = Some(time);
-                    if changed || scoring.is_pending(time) {
-                        changed = false;
-                        scoring.batch(time, &rows).await;
-                    }
-                    if time.saturating_sub(*kept_at.get_or_insert(time)) >= KEPT_EVERY_MS {
-                        kept_at = Some(time);
-                        scoring.keep().await;
-                    }
-                }
+            let due = match event {
+                Ok(event) => batches.take(event),
+                Err(Problem::Stopping) => break,
                 Err(problem) => {
                     scoring.shared.complain(format!("the view is gone: {problem}"));
                     break;
                 }
+            };
+            match due {
+                Ok(None) => {}
+                Ok(Some(due)) => {
+                    if due.changed || scoring.is_pending(due.time) {
+                        scoring.batch(due.time, batches.rows()).await;
+                    }
+                    if due.time.saturating_sub(*kept_at.get_or_insert(due.time)) >= KEPT_EVERY_MS {
+                        kept_at = Some(due.time);
+                        scoring.keep().await;
+                    }
+                }
+                Err(error) => scoring.shared.complain(format!("rows of the view: {error:#}")),
             }
         }
         scoring.keep().await;
-        scoring.send(None).await;
+        scoring.take_back().await;
         scoring.detector
     }
 }
@@ -121,7 +109,7 @@ impl Scoring {
             Ok(features) => features,
             Err(error) => {
                 let changes = detector.suspend(nanoseconds(time), format!("{error:#}"));
-                self.finish(detector, changes, &super::rows::Features::default()).await;
+                self.finish(detector, changes, &Features::default()).await;
                 return;
             }
         };
@@ -136,7 +124,7 @@ impl Scoring {
         }
     }
 
-    async fn finish(&mut self, detector: Detector, changes: Vec<Change>, features: &super::rows::Features) {
+    async fn finish(&mut self, detector: Detector, changes: Vec<Change>, features: &Features) {
         let report = detector.report();
         if let Some(suspension) = &report.suspended {
             tracing::warn!(detector = detector.manifest().name, suspension.reason, "a detector is suspended");
@@ -144,7 +132,7 @@ impl Scoring {
         self.shared.tell(report);
         let rows = self.flags.apply(detector.manifest(), changes, features);
         self.detector = Some(detector);
-        self.send(Some(rows)).await;
+        self.send(&rows).await;
     }
 
     /// The thread cannot be ended, so the detector is given up with it.
@@ -157,13 +145,16 @@ impl Scoring {
             reason: format!("a batch has taken more than {HANGS_AFTER:?}"),
         });
         self.shared.tell(report);
-        self.send(None).await;
+        self.take_back().await;
     }
 
-    /// Sends changed flags; without any, takes all back.
-    async fn send(&mut self, rows: Option<Vec<(Flag, i64)>>) {
-        let rows = rows.unwrap_or_else(|| self.flags.take_back());
-        if let Some(change) = state_change(&rows) {
+    async fn take_back(&mut self) {
+        let rows = self.flags.take_back();
+        self.send(&rows).await;
+    }
+
+    async fn send(&mut self, rows: &[(Flag, i64)]) {
+        if let Some(change) = state_change(rows) {
             self.feed.send(Fed::States(vec![change])).await;
         }
     }
@@ -177,12 +168,12 @@ impl Scoring {
     }
 }
 
-fn nanoseconds(time_ms: u64) -> i64 {
+pub(super) fn nanoseconds(time_ms: u64) -> i64 {
     watershed_model::TickTime(time_ms).as_nanoseconds()
 }
 
 /// CPU time of this thread.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec as u32)
 }

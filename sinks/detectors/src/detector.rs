@@ -84,10 +84,10 @@ impl Detector {
         report
     }
 
-    /// Whether a flag may be raised by time alone, or a score be missing: batches are due though nothing changed.
+    /// Whether time alone may raise or clear a flag: batches are due though nothing changed.
     #[must_use]
     pub fn is_pending(&self, time: i64) -> bool {
-        self.report.suspended.is_none() && (self.is_settling(time) || self.subjects.any_suspected())
+        self.report.suspended.is_none() && (self.is_settling(time) || self.subjects.any_standing())
     }
 
     /// Stops it for good, with the reason; its flags go.

@@ -75,12 +75,6 @@ impl Standing {
     pub fn is_flagged(&self) -> bool {
         matches!(self, Standing::Flagged { .. })
     }
-
-    /// Whether time alone may raise a flag.
-    #[must_use]
-    pub fn is_suspected(&self) -> bool {
-        matches!(self, Standing::Suspected { .. })
-    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub struct Manifest {
     pub subject: Vec<String>,
     /// Columns that the model sees, in its order.
     pub features: Vec<String>,
+    /// Values that a column of text must have for a row to count, by column.
+    #[serde(default)]
+    pub only: BTreeMap<String, Vec<String>>,
     /// How often there is a batch, in the time of ticks.
     pub every: Span,
     /// How several rows of one subject become one; `max` where nothing is said.

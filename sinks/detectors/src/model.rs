@@ -2,8 +2,13 @@
 
 mod baseline;
 pub mod ewma;
+pub mod half_space_trees;
 mod moments;
+pub mod n_plus_one;
+pub mod novelty;
+pub mod onnx;
 pub mod robust_z;
+pub mod seasonal;
 pub mod threshold;
 
 use serde::Deserialize;
@@ -59,6 +64,16 @@ pub enum Kind {
     Ewma(ewma::Config),
     /// Deviations from the median of a window.
     RobustZ(robust_z::Config),
+    /// Deviations from the same hour of the weeks before.
+    Seasonal(seasonal::Config),
+    /// Sparseness among all that was seen lately.
+    HalfSpaceTrees(half_space_trees::Config),
+    /// Statements sent for each request.
+    NPlusOne(n_plus_one::Config),
+    /// Subjects that were never seen before.
+    Novelty(novelty::Config),
+    /// A model trained elsewhere.
+    Onnx(onnx::Config),
 }
 
 impl Kind {
@@ -69,6 +84,11 @@ impl Kind {
             Kind::Threshold(_) => "threshold",
             Kind::Ewma(_) => "ewma",
             Kind::RobustZ(_) => "robust_z",
+            Kind::Seasonal(_) => "seasonal",
+            Kind::HalfSpaceTrees(_) => "half_space_trees",
+            Kind::NPlusOne(_) => "n_plus_one",
+            Kind::Novelty(_) => "novelty",
+            Kind::Onnx(_) => "onnx",
         }
     }
 
@@ -76,7 +96,14 @@ impl Kind {
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         match self {
-            Kind::Threshold(_) | Kind::Ewma(_) | Kind::RobustZ(_) => None,
+            Kind::Threshold(_)
+            | Kind::Ewma(_)
+            | Kind::RobustZ(_)
+            | Kind::Seasonal(_)
+            | Kind::HalfSpaceTrees(_)
+            | Kind::NPlusOne(_)
+            | Kind::Novelty(_) => None,
+            Kind::Onnx(config) => Some(&config.file),
         }
     }
 
@@ -87,6 +114,9 @@ impl Kind {
             Kind::Threshold(config) => config.of.iter().collect(),
             Kind::Ewma(config) => config.deviation.names(),
             Kind::RobustZ(config) => config.deviation.names(),
+            Kind::Seasonal(config) => config.deviation.names(),
+            Kind::HalfSpaceTrees(_) | Kind::Novelty(_) | Kind::Onnx(_) => Vec::new(),
+            Kind::NPlusOne(config) => vec![&config.queries, &config.requests],
         }
     }
 
@@ -99,6 +129,11 @@ impl Kind {
             Kind::Threshold(_) => Ok(()),
             Kind::Ewma(config) => config.check(),
             Kind::RobustZ(config) => config.check(),
+            Kind::Seasonal(config) => config.check(),
+            Kind::HalfSpaceTrees(config) => config.check(),
+            Kind::NPlusOne(_) => Ok(()),
+            Kind::Novelty(config) => config.check(),
+            Kind::Onnx(config) => config.check(),
         }
     }
 }
@@ -106,22 +141,28 @@ impl Kind {
 /// Whether what one remembers of a subject means the same to the other.
 pub(crate) fn remembers_alike(before: &Kind, after: &Kind) -> bool {
     let deviation_of = |kind: &Kind| match kind {
-        Kind::Threshold(_) => None,
+        Kind::Threshold(_) | Kind::HalfSpaceTrees(_) | Kind::NPlusOne(_) | Kind::Novelty(_) | Kind::Onnx(_) => None,
         Kind::Ewma(config) => Some(config.deviation.of.clone()),
         Kind::RobustZ(config) => Some(config.deviation.of.clone()),
+        Kind::Seasonal(config) => Some(config.deviation.of.clone()),
     };
     before.name() == after.name() && deviation_of(before) == deviation_of(after)
 }
 
-/// The scorer of a manifest's model.
+/// The scorer of a manifest's model; `file` is what the model's file holds, empty where it has none.
 ///
 /// # Errors
 /// When it cannot be built, in one line.
-pub fn build(manifest: &Manifest) -> Result<Box<dyn Scorer>, String> {
+pub fn build(manifest: &Manifest, file: &[u8]) -> Result<Box<dyn Scorer>, String> {
     Ok(match &manifest.model {
         Kind::Threshold(config) => Box::new(threshold::Threshold::new(config, manifest)),
         Kind::Ewma(config) => Box::new(baseline::Baseline::new(config.learner(), &config.deviation, manifest)),
         Kind::RobustZ(config) => Box::new(baseline::Baseline::new(config.learner(), &config.deviation, manifest)),
+        Kind::Seasonal(config) => Box::new(baseline::Baseline::new(config.learner(), &config.deviation, manifest)),
+        Kind::HalfSpaceTrees(config) => Box::new(half_space_trees::Forest::new(config)),
+        Kind::NPlusOne(config) => Box::new(n_plus_one::NPlusOne::new(config, manifest)?),
+        Kind::Novelty(config) => Box::new(novelty::Novelty::new(config)),
+        Kind::Onnx(config) => Box::new(onnx::load(config, file, manifest)?),
     })
 }
 
@@ -132,3 +173,6 @@ fn positions(names: &[String], manifest: &Manifest) -> Vec<usize> {
         false => names.iter().filter_map(|name| manifest.feature(name)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

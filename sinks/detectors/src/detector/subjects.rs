@@ -30,8 +30,9 @@ impl Subjects {
         self.0.values().filter(|subject| subject.is_flagged()).count()
     }
 
-    pub(super) fn any_suspected(&self) -> bool {
-        self.0.values().any(|subject| subject.standing.is_suspected())
+    /// Whether somebody is suspected or flagged.
+    pub(super) fn any_standing(&self) -> bool {
+        self.0.values().any(|subject| subject.standing != Standing::Quiet)
     }
 
     /// Notes that a subject is in the view.

@@ -16,7 +16,7 @@ fn manifest(rest: &str) -> Manifest {
 
 fn detector(rest: &str) -> Detector {
     let manifest = manifest(rest);
-    let scorer = model::build(&manifest).unwrap();
+    let scorer = model::build(&manifest, &[]).unwrap();
     Detector::new(manifest, scorer)
 }
 
@@ -173,7 +173,7 @@ fn another_manifest_of_the_same_model_keeps_what_was_learned() {
         detector.batch(batch * 10 * SECOND, seen(&[("a", 10.0)]), &no_time);
     }
     let lower = manifest(&rest.replace("1000.0", "4.0"));
-    let scorer = model::build(&lower).unwrap();
+    let scorer = model::build(&lower, &[]).unwrap();
     detector.swap(lower, scorer);
     assert_eq!(names(&detector.batch(200 * SECOND, seen(&[("a", 99.0)]), &no_time)), ["+a"]);
 }

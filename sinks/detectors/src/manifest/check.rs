@@ -51,7 +51,7 @@ impl Manifest {
         self.check_flag()?;
         self.check_features("combine", self.combine.keys())?;
         self.check_features("flag: `at_least`", self.flag.at_least.keys())?;
-        self.check_features("model: `of`", self.model.of())?;
+        self.check_features("model", self.model.of())?;
         self.model.check().map_err(|message| ManifestError(format!("model: {message}")))
     }
 
@@ -70,6 +70,9 @@ impl Manifest {
         };
         for name in &self.subject {
             column("subject", name)?;
+        }
+        for name in self.only.keys() {
+            column("only", name)?;
         }
         for name in &self.features {
             if !column("features", name)?.is_numeric {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
 use super::robust_z::Window;
+use super::seasonal::Week;
 use super::{Item, Scorer, positions};
 use crate::manifest::Manifest;
 
@@ -17,6 +18,10 @@ pub enum Memory {
     Moving(Moments, i64),
     /// Of `robust_z`.
     Window(Window),
+    /// Of `seasonal`.
+    Week(Week),
+    /// Of `novelty`: when the subject first came; the smallest time for who was there from the start.
+    Since(i64),
 }
 
 impl Memory {
@@ -25,8 +30,9 @@ impl Memory {
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
             + match self {
-                Memory::Moving(..) => 0,
+                Memory::Moving(..) | Memory::Since(_) => 0,
                 Memory::Window(window) => window.bytes(),
+                Memory::Week(week) => week.bytes(),
             }
     }
 }
