@@ -21,6 +21,7 @@ use super::{Applied, follow, parse};
 use crate::config::Settings;
 use crate::engine::{Engine, Follower};
 use crate::failure::{Failure, Outcome};
+use crate::feed::{Waiting, feed};
 use crate::rows::Event;
 use crate::run::{failure_of_ingest, host_name, ingest_config, start_dataflow};
 
@@ -84,10 +85,11 @@ async fn replay(
     let (stop, stopping) = watch::channel(false);
     let node = settings.node().map_or_else(host_name, str::to_owned);
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
-    let engine = Arc::new(Engine::new(dataflow, None, stopping));
+    let (feed, beside) = feed();
+    let engine = Arc::new(Engine::new(dataflow, feed, None, stopping));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
     let mut follower = follow(&engine, manifest, applied).await.map_err(Failure::usage)?;
-    let (played, acknowledge, output) = gate(input);
+    let (played, acknowledge, output) = gate(input, beside);
     let spec = SourceSpec::Recording { path: PathBuf::from(path), pace: Pace::AsFast };
     let ingest =
         Ingest::start(spec, ingest_config(settings, &node), output).map_err(|error| failure_of_ingest(&error))?;
@@ -134,13 +136,14 @@ async fn replay(
 type Output = Box<dyn FnMut(Tick) + Send>;
 
 /// Where ticks go: into the dataflow, but not far ahead of the position that is acknowledged. Tells the last one's time.
-fn gate(input: Input) -> (Arc<AtomicU64>, mpsc::Sender<u64>, Output) {
+fn gate(input: Input, mut beside: Waiting) -> (Arc<AtomicU64>, mpsc::Sender<u64>, Output) {
     let played = Arc::<AtomicU64>::default();
     let (acknowledge, acknowledged) = mpsc::channel();
     let last = Arc::clone(&played);
     let mut position = None::<u64>;
-    let output = move |tick: Tick| {
+    let output = move |mut tick: Tick| {
         let time = tick.time.0;
+        beside.join(&mut tick);
         input.push_wait(tick);
         last.store(time, Ordering::Relaxed);
         let mut reached = *position.get_or_insert(time);

@@ -1,16 +1,6 @@
 -- Whom a service, pod or process reaches, in up to four hops, over the last 5 minutes. Read the other way round, who
 -- suffers when `reached` fails: every `origin`.
-WITH name_by_upid AS (
-  SELECT
-    upid,
-    CASE
-      WHEN service <> '' THEN service
-      WHEN pod <> '' THEN pod
-      ELSE name || '@' || host
-    END AS name
-  FROM processes
-),
-connected AS (
+WITH connected AS (
   SELECT upid, remote_upid, remote_addr, trace_role
   FROM conn_stats
   WHERE time_ > now() - INTERVAL '5 minutes' AND trace_role IN (1, 2)
@@ -18,12 +8,10 @@ connected AS (
 ),
 named AS (
   SELECT
-    c.trace_role,
-    CASE WHEN l.name <> '' THEN l.name ELSE 'unknown' END AS local,
-    CASE WHEN r.name <> '' THEN r.name WHEN c.remote_addr <> '-' THEN c.remote_addr ELSE 'unknown' END AS remote
-  FROM connected AS c
-  LEFT JOIN name_by_upid AS l ON c.upid = l.upid
-  LEFT JOIN name_by_upid AS r ON c.remote_upid = r.upid
+    trace_role,
+    best_name(upid) AS local,
+    best_name(remote_upid, remote_addr) AS remote
+  FROM connected
 ),
 edges AS (
   SELECT DISTINCT

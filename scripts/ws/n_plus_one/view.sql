@@ -53,12 +53,7 @@ within AS (
 )
 SELECT
   int64_to_time(ended_ns) AS time_,
-  CASE
-    WHEN upid_to_service_name(upid) <> '' THEN upid_to_service_name(upid)
-    WHEN upid_to_pod_name(upid) <> '' THEN upid_to_pod_name(upid)
-    WHEN upid_to_process_name(upid) <> '' THEN upid_to_process_name(upid) || '@' || upid_to_hostname(upid)
-    ELSE 'unknown'
-  END AS responder,
+  best_name(upid) AS responder,
   request,
   latency,
   statement,

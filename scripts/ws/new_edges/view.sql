@@ -1,16 +1,6 @@
 -- Edges of the last 5 minutes that had no traffic between two hours and one hour ago.
 -- An edge is new for an hour; while nothing is known of an hour ago, nothing is new.
-WITH name_by_upid AS (
-  SELECT
-    upid,
-    CASE
-      WHEN service <> '' THEN service
-      WHEN pod <> '' THEN pod
-      ELSE name || '@' || host
-    END AS name
-  FROM processes
-),
-recent AS (
+WITH recent AS (
   SELECT upid, remote_upid, remote_addr, trace_role, min(time_) AS first_seen, sum(sent) + sum(received) AS bytes
   FROM conn_stats
   WHERE time_ > now() - INTERVAL '5 minutes'
@@ -24,22 +14,18 @@ earlier AS (
 ),
 recent_edges AS (
   SELECT
-    CASE WHEN l.name <> '' THEN l.name ELSE 'unknown' END AS local,
-    CASE WHEN r.name <> '' THEN r.name WHEN e.remote_addr <> '-' THEN e.remote_addr ELSE 'unknown' END AS remote,
-    CASE e.trace_role WHEN 1 THEN 'calls' WHEN 2 THEN 'is called by' ELSE 'talks to' END AS relation,
-    e.first_seen,
-    e.bytes
-  FROM recent AS e
-  LEFT JOIN name_by_upid AS l ON e.upid = l.upid
-  LEFT JOIN name_by_upid AS r ON e.remote_upid = r.upid
+    best_name(upid) AS local,
+    best_name(remote_upid, remote_addr) AS remote,
+    CASE trace_role WHEN 1 THEN 'calls' WHEN 2 THEN 'is called by' ELSE 'talks to' END AS relation,
+    first_seen,
+    bytes
+  FROM recent
 ),
 earlier_edges AS (
   SELECT DISTINCT
-    CASE WHEN l.name <> '' THEN l.name ELSE 'unknown' END AS local,
-    CASE WHEN r.name <> '' THEN r.name WHEN e.remote_addr <> '-' THEN e.remote_addr ELSE 'unknown' END AS remote
-  FROM earlier AS e
-  LEFT JOIN name_by_upid AS l ON e.upid = l.upid
-  LEFT JOIN name_by_upid AS r ON e.remote_upid = r.upid
+    best_name(upid) AS local,
+    best_name(remote_upid, remote_addr) AS remote
+  FROM earlier
 ),
 history AS (
   SELECT 1 AS one, count(*) AS n FROM earlier

@@ -2,7 +2,7 @@
 -- Many more queries than requests are a loop that asks once a line: the N+1 problem.
 SELECT requestor, statement, sum(queries) AS queries, max(requests) AS requests
 FROM (
-  SELECT p.name || '@' || p.host AS requestor, q.statement, q.queries, r.requests
+  SELECT best_name(q.upid) AS requestor, q.statement, q.queries, r.requests
   FROM (
     SELECT upid, statement, count(*) AS queries
     FROM (
@@ -23,6 +23,5 @@ FROM (
     WHERE time_ > now() - INTERVAL '1 minute' AND trace_role = 2
     GROUP BY upid
   ) AS r ON q.upid = r.upid
-  JOIN processes AS p ON q.upid = p.upid
 ) AS named
 GROUP BY requestor, statement
