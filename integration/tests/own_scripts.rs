@@ -44,7 +44,9 @@ fn own_scripts_are_reloaded_and_a_broken_one_leaves_the_last_good_one() -> Resul
     assert!(broken["error"].as_str().unwrap().starts_with("team/late/late.sql:1:8: "), "{broken}");
     let (code, message) = failure(&mut agent.command(&["query", "team/late"]))?;
     assert!(code == Some(2) && message.contains("nothing"), "{code:?}: {message}");
-    assert!(agent.number("SELECT count(*) FROM methods")? > 0, "what is always on is a view");
+    processes::wait_until("what is always on is a view", || {
+        agent.number("SELECT count(*) FROM methods").is_ok_and(|rows| rows > 0)
+    })?;
 
     let checked = processes::output(&mut agent.command(&["script", "check", "methods"]))?;
     assert!(checked.starts_with("methods: can be a view\n"), "{checked}");

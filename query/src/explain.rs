@@ -250,8 +250,9 @@ mod tests {
         );
         let text = lines.join("\n");
         assert_eq!(lines[..3], ["can be a view", "windows:", "  http_events: the last 5min, to 1s"], "{text}");
-        assert!(text.contains("processes by [upid"), "{text}");
-        assert!(text.contains("(made once)") && text.contains("reduce by [name"), "{text}");
+        // Rows are summed by process first, then what was summed by name.
+        assert!(text.contains("reduce by [upid@0]: [Count()]"), "{text}");
+        assert!(lines.iter().any(|line| line.contains("processes by [") && line.contains("(made once)")), "{text}");
         assert!(text.contains("Inner join on"), "{text}");
     }
 

@@ -167,8 +167,10 @@ impl Engine {
     pub(super) async fn unbuild(&self, name: &str) {
         let (dataflow, view) = (self.dataflow.clone(), name.to_owned());
         let dropped = tokio::task::spawn_blocking(move || dataflow.drop_view(&view)).await;
-        if let Ok(Err(error)) = dropped {
-            tracing::error!(view = name, %error, "a view could not be dropped");
+        match dropped {
+            // With the dataflow its views are gone too.
+            Ok(Ok(()) | Err(watershed_dataflow::Error::Closed)) | Err(_) => {}
+            Ok(Err(error)) => tracing::error!(view = name, %error, "a view could not be dropped"),
         }
     }
 }
