@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::task::JoinHandle;
 use watershed_detectors::report::Report;
 use watershed_detectors::{Detector, FeatureColumn, Manifest, model};
@@ -57,7 +57,7 @@ pub(crate) struct Detectors {
     engine: Arc<Engine>,
     feed: Feed,
     state: Option<PathBuf>,
-    running: Mutex<BTreeMap<String, Running>>,
+    running: Arc<Mutex<BTreeMap<String, Running>>>,
 }
 
 struct Running {
@@ -92,12 +92,17 @@ impl Running {
 impl Detectors {
     /// None yet.
     pub(crate) fn new(engine: Arc<Engine>, feed: Feed, state: Option<PathBuf>) -> Self {
-        Self { engine, feed, state, running: Mutex::default() }
+        Self { engine, feed, state, running: Arc::default() }
     }
 
-    /// Starts the bundled detectors, then those that the state directory holds. One that does not start is reported and
-    /// left alone.
-    pub(crate) async fn restore(&self) {
+    /// Starts the bundled detectors, then those that the state directory holds, and returns before they are started:
+    /// whoever asks for detectors meanwhile waits for them. One that does not start is reported and left alone.
+    pub(crate) async fn restore(self: &Arc<Self>) {
+        let (detectors, running) = (Arc::clone(self), Arc::clone(&self.running).lock_owned().await);
+        tokio::spawn(async move { detectors.start_all(running).await });
+    }
+
+    async fn start_all(&self, mut running: OwnedMutexGuard<BTreeMap<String, Running>>) {
         let bundled = watershed_detectors::bundled().iter().map(|(file, text)| Applied {
             manifest: (*text).to_owned(),
             origin: (*file).to_owned(),
@@ -109,7 +114,6 @@ impl Detectors {
             Ok(kept) => all.extend(kept.into_iter().flatten().map(|(_, applied)| (applied, false))),
             Err(error) => tracing::error!("detectors of the state directory: {error:#}"),
         }
-        let mut running = self.running.lock().await;
         for (applied, bundled) in all {
             let origin = applied.origin.clone();
             if let Err(problem) = self.start(&mut running, applied, bundled).await {

@@ -54,8 +54,8 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let own = keep_own(settings, &engine, feed.clone(), &node, stopping.clone()).await;
     let cluster = cluster::watch(settings, feed.clone()).await?;
     let detectors = Arc::new(Detectors::new(Arc::clone(&engine), feed.clone(), settings.state()));
-    detectors.restore().await;
     let ingest = start_ingest(settings, &node, input, beside)?;
+    detectors.restore().await;
     let sinks = Arc::new(Sinks::new(Arc::clone(&engine), node.clone(), settings.state()));
     sinks.restore().await.map_err(|problem| Failure::failed(format!("starting the sinks: {problem}")))?;
     let sinks_table = tokio::spawn(sinks::table::keep(Arc::clone(&sinks), feed));
