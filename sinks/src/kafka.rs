@@ -1,8 +1,10 @@
 //! A topic as an endpoint: exactly once. After a start the topic is read, and what it lacks of the view is written; a
 //! time at or before the last committed frontier is never written again.
 
+mod ends;
 mod faults;
 mod held;
+mod producer;
 mod records;
 mod session;
 mod settings;
@@ -23,6 +25,10 @@ use records::{Change, Records, Rows, Writer};
 use session::Session;
 pub(crate) use settings::KafkaSettings;
 
+/// A producer may be fenced this often in a row without another agent: by the rest of a sink that has ended, or by a
+/// coordinator that gave its transaction up.
+const MOST_FENCED: usize = 3;
+
 /// A topic.
 pub(crate) struct Kafka {
     /// Away while a thread works with it.
@@ -38,7 +44,11 @@ struct Work {
     session: Option<Session>,
     /// The view since the last snapshot, while the topic is not known to agree with it.
     target: Option<Rows>,
+    /// The last batch of a table that was committed.
+    last: Option<Arc<Batch>>,
     has_written: bool,
+    /// How often the producer was fenced since it last wrote.
+    fenced: usize,
     stopped: Arc<AtomicBool>,
 }
 
@@ -51,7 +61,9 @@ impl Kafka {
             shape: None,
             session: None,
             target: None,
+            last: None,
             has_written: false,
+            fenced: 0,
             stopped: Arc::clone(&stopped),
         };
         Self { work: Some(Box::new(work)), stopped }
@@ -98,7 +110,12 @@ impl Endpoint for Kafka {
     fn close(&mut self) -> Pending<'_, ()> {
         Box::pin(async {
             // Taking the producer down waits for its threads.
-            let _ = self.on_thread(|work| Ok(drop(work.session.take()))).await;
+            let _ = self
+                .on_thread(|work| {
+                    work.session = None;
+                    Ok(())
+                })
+                .await;
         })
     }
 }
@@ -116,7 +133,21 @@ impl Work {
         Ok(self.session.insert(session))
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
+    fn write(&mut self, batch: &Arc<Batch>) -> Result<Written, Fault> {
+        // Later batches are added to a target, so they must not be added twice.
+        let can_repeat = batch.snapshot || self.target.is_none();
+        let written = match self.attempt(batch) {
+            Err(Fault::Reopen(reason)) => return Err(self.lost(reason, batch, can_repeat)),
+            Err(Fault::Retry(reason)) if !can_repeat => return Err(self.lost(reason, batch, can_repeat)),
+            other => other?,
+        };
+        self.has_written = true;
+        self.fenced = 0;
+        self.last = batch.shape.append.then(|| Arc::clone(batch));
+        Ok(written)
+    }
+
+    fn attempt(&mut self, batch: &Batch) -> Result<Written, Fault> {
         if let Some(session) = &mut self.session
             && let Some(rows) = session.settle(batch.frontier)?
         {
@@ -129,19 +160,38 @@ impl Work {
                 self.session = None;
             }
             self.shape = Some(Arc::clone(&batch.shape));
-            self.target = Some(Rows::default());
+            return self.catch_up(Rows::default(), batch);
         }
-        let written = match self.target.take() {
+        match self.target.take() {
             Some(target) => self.catch_up(target, batch),
-            None => self.follow(batch),
-        };
-        if let Err(Fault::Reopen(_)) = &written {
-            self.session = None;
+            None if self.session.is_some() => self.follow(batch),
+            None => self.catch_up(self.last_rows(), batch),
         }
-        if written.is_ok() {
-            self.has_written = true;
+    }
+
+    /// What the brokers may have taken back together with a transaction that failed: of a table, the batch before it.
+    fn last_rows(&self) -> Rows {
+        let mut rows = Rows::default();
+        if let Some(last) = &self.last {
+            let changes = last.changes.iter().flat_map(|changes| changes_of(changes, &last.shape.key));
+            changes.for_each(|change| rows.apply(change));
         }
-        written
+        rows
+    }
+
+    /// The session is over. A snapshot tells what the topic lacks of a view; a table has none, and goes on with what
+    /// waits.
+    fn lost(&mut self, reason: String, batch: &Batch, can_repeat: bool) -> Fault {
+        self.target = None;
+        if let Some(session) = self.session.take()
+            && session.is_fenced()
+        {
+            self.fenced += 1;
+            if self.fenced > MOST_FENCED || session.is_overtaken() {
+                return Fault::Fatal("another agent with the same node and sink name has taken over".to_owned());
+            }
+        }
+        if can_repeat && batch.shape.append { Fault::Retry(reason) } else { Fault::Reopen(reason) }
     }
 
     /// A batch of changes to a topic that agrees with the view.
@@ -163,10 +213,11 @@ impl Work {
     /// what the topic lacks.
     fn catch_up(&mut self, mut target: Rows, batch: &Batch) -> Result<Written, Fault> {
         let is_append = batch.shape.append;
-        let committed = self.session()?.committed;
+        let session = self.session()?;
+        let (committed, is_mended) = (session.committed, session.is_mended);
         for changes in &batch.changes {
             // Rows of a table up to the frontier are in the topic.
-            if is_append && committed.is_some_and(|committed| changes.time <= committed) {
+            if is_append && !is_mended && committed.is_some_and(|committed| changes.time <= committed) {
                 continue;
             }
             changes_of(changes, &batch.shape.key).into_iter().for_each(|change| target.apply(change));
@@ -180,18 +231,13 @@ impl Work {
         }
         let (mode, identity) = (self.settings.mode, self.identity.clone());
         let session = self.session()?;
-        // Later batches are added to the target, so this one must not be added twice: a failure starts all over.
-        let again = |fault| match fault {
-            Fault::Retry(reason) if !batch.snapshot => Fault::Reopen(reason),
-            other => other,
-        };
-        let mut changes = session.held().map_err(again)?.until(&target);
+        let mut changes = session.held()?.until(&target);
         if is_append {
             changes.retain(|change| change.diff > 0);
         }
         let writer = Writer { mode, identity: &identity, view: &batch.shape.view, most_bytes: session.most_bytes };
         let records = writer.records(batch.frontier, 'r', changes);
-        session.transaction(&records.records, batch.frontier).map_err(again)?;
+        session.transaction(&records.records, batch.frontier)?;
         Ok(written(&records))
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn fault(doing: &str, error: &KafkaError, overheard: &Overheard, is_n
         None => format!("{doing}: {}", one_line(&text_of(error))),
     };
     if is_fenced(error) {
-        return Fault::Fatal(format!("{doing}: another agent with the same node and sink name has taken over"));
+        return Fault::Retry(format!("{doing}: a later producer of the same node and sink has begun"));
     }
     let codes = [code_of(error), overheard.map(|(code, _)| code)];
     if is_new && codes.into_iter().flatten().any(is_refused) {

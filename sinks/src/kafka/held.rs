@@ -1,7 +1,6 @@
 //! What topics hold already: the last frontier and the rows, as a `read_committed` reader finds them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::ends::Ends;
 use super::faults::{Overheard, fault};
 use crate::endpoint::Fault;
 
@@ -17,8 +17,8 @@ use crate::endpoint::Fault;
 const ANSWER: Duration = Duration::from_secs(5);
 /// Reading gives up when nothing has come for so long.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Open transactions of others end within their timeout.
-const OTHERS: Duration = Duration::from_secs(70);
+/// Open transactions of others may take this long before the sink says that it waits for them.
+const OTHERS: Duration = Duration::from_secs(15);
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) enum Since {
 /// Reads whole topics.
 pub(super) struct Reader<'a> {
     pub(super) config: &'a ClientConfig,
-    pub(super) stopped: &'a Arc<AtomicBool>,
+    pub(super) stopped: &'a AtomicBool,
 }
 
 impl Reader<'_> {
@@ -46,7 +46,7 @@ impl Reader<'_> {
         let overheard = Overheard::default();
         let wrong = |error: KafkaError| fault(&format!("reading topic {topic}"), &error, &overheard, false);
         let consumer: BaseConsumer<Overheard> = self.config.create_with_context(overheard.clone()).map_err(wrong)?;
-        let mut ends = self.stable(&consumer, topic)?;
+        let mut ends = self.stable(topic)?;
         let mut assignment = TopicPartitionList::new();
         for partition in ends.keys() {
             assignment.add_partition_offset(topic, *partition, since.offset()).map_err(wrong)?;
@@ -77,35 +77,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The ends of the partitions, once all that was written before this call is committed or aborted. Else transactions of other
-    /// nodes that are still open would hide records of ours that lie behind them.
-    fn stable(&self, consumer: &BaseConsumer<Overheard>, topic: &str) -> Result<BTreeMap<i32, i64>, Fault> {
-        let overheard = consumer.context();
-        let wrong = |error: KafkaError| fault(&format!("reading topic {topic}"), &error, overheard, false);
-        let mut config = self.config.clone();
-        config.set("isolation.level", "read_uncommitted");
-        let dirty: BaseConsumer<Overheard> = config.create_with_context(overheard.as_ref().clone()).map_err(wrong)?;
-        let metadata = dirty.fetch_metadata(Some(topic), ANSWER).map_err(wrong)?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
-        let partitions: Vec<i32> =
-            found.map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default();
-        if partitions.is_empty() {
-            return Err(Fault::Retry(format!("topic {topic} has no partitions yet")));
+    /// The ends of the partitions, once all that was written before this call is committed or aborted. Else open
+    /// transactions of other nodes would hide records of ours that lie behind them.
+    fn stable(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Fault> {
+        let asked = Ends::new(self.config, self.stopped)?;
+        let ends = asked.written(topic)?;
+        if asked.undecided(topic, &ends, OTHERS)?.is_empty() {
+            return Ok(ends);
         }
-        let begun = Instant::now();
-        let mut ends = BTreeMap::new();
-        for partition in partitions {
-            let (_, end) = dirty.fetch_watermarks(topic, partition, ANSWER).map_err(wrong)?;
-            ends.insert(partition, end);
-            while consumer.fetch_watermarks(topic, partition, ANSWER).map_err(wrong)?.1 < end {
-                self.check_stopped()?;
-                if begun.elapsed() > OTHERS {
-                    return Err(Fault::Retry(format!("topic {topic}: a transaction of another producer does not end")));
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        Ok(ends)
+        Err(Fault::Retry(format!("topic {topic}: a transaction of another producer does not end")))
     }
 
     fn check_stopped(&self) -> Result<(), Fault> {

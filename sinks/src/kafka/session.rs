@@ -1,17 +1,17 @@
-//! A transactional producer and its topics. One transaction a closed time, with the frontier in it. Blocks.
+//! A producer and its topics. One transaction a closed time, with the frontier in it. Blocks.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::producer::BaseRecord;
 use serde::{Deserialize, Serialize};
 
-use super::faults::{Overheard, fault, is_fenced};
+use super::ends::Ends;
 use super::held::{Reader, Since, header};
+use super::producer::{Outcome, Producer};
 use super::records::{Mode, Record, Rows};
 use super::settings::KafkaSettings;
 use super::topics::{self, Holds, Topic};
@@ -19,21 +19,20 @@ use crate::endpoint::Fault;
 use crate::feed::Shape;
 use crate::manifest::Identity;
 
-/// Finding the coordinator and fencing earlier producers may take this long.
-const INIT: Duration = Duration::from_secs(10);
-/// One attempt to end a transaction may take this long; its outcome is asked for again after that.
-const COMMIT: Duration = Duration::from_secs(10);
 /// Record batches have heads, too.
 const HEAD_BYTES: usize = 512;
 /// Size of the largest record unless the topic says less.
 const MOST_BYTES: usize = 1_000_000;
 /// Rows of a table that came before this are not asked for again.
 const TABLE_AGE: Duration = Duration::from_secs(300);
+/// Brokers write the marks of a transaction that has ended within this.
+const MARKS: Duration = Duration::from_secs(1);
+/// Whoever has fenced this sink writes its first transaction within this.
+const OVERTAKING: Duration = Duration::from_secs(5);
 
-/// The producer, fenced against all earlier ones of its sink and node.
+/// A producer, its topics, and what they hold.
 pub(super) struct Session {
-    producer: ThreadedProducer<Overheard>,
-    overheard: Overheard,
+    producer: Producer,
     settings: KafkaSettings,
     identity: Identity,
     shape: Arc<Shape>,
@@ -43,11 +42,14 @@ pub(super) struct Session {
     stopped: Arc<AtomicBool>,
     /// The last frontier in the topic.
     pub(super) committed: Option<u64>,
+    /// Whether transactions had to be ended whose end the brokers had lost: parts of them may be in the topic.
+    pub(super) is_mended: bool,
     /// Bytes of key and value that a record may have.
     pub(super) most_bytes: usize,
+    /// Frontier of the last transaction that was begun.
+    begun: Option<u64>,
     /// Frontier and number of records of a transaction that was to be committed when the answer failed to come.
     uncertain: Option<(u64, usize)>,
-    is_new: bool,
 }
 
 /// Key and value of a record of frontiers.
@@ -85,16 +87,11 @@ impl Session {
         topics::ensure(&settings.consumer(identity), &[rows, frontiers], is_new)?;
         let most_bytes = topics::most_bytes(&client, &topic).unwrap_or(MOST_BYTES).min(MOST_BYTES);
 
-        let overheard = Overheard::default();
-        let wrong = |error: KafkaError| fault("connecting", &error, &overheard, is_new);
-        let producer: ThreadedProducer<Overheard> =
-            settings.producer(identity).create_with_context(overheard.clone()).map_err(wrong)?;
-        producer.init_transactions(INIT).map_err(wrong)?;
+        let producer = Producer::open(settings, identity, &stopped, is_new)?;
         let text = |key, value| Header { key, value: Some(value) };
         let headers = OwnedHeaders::new().insert(text("node", &identity.node)).insert(text("view", &shape.view));
         let mut session = Self {
             producer,
-            overheard,
             settings: settings.clone(),
             identity: identity.clone(),
             shape,
@@ -103,12 +100,34 @@ impl Session {
             headers,
             stopped,
             committed: None,
+            is_mended: false,
             most_bytes: most_bytes.saturating_sub(HEAD_BYTES),
+            begun: None,
             uncertain: None,
-            is_new,
         };
+        session.mend()?;
         session.committed = session.last_frontier()?;
         Ok(session)
+    }
+
+    /// Ends what hangs. Brokers forget to end a transaction where a partition has no leader at that moment
+    /// (KAFKA-20734), and nobody reads past it then. Whether it was to be committed is not known any more; it is taken
+    /// back, and what the topic lacks is written again.
+    fn mend(&mut self) -> Result<(), Fault> {
+        let config = self.settings.consumer(&self.identity);
+        let ends = Ends::new(&config, &self.stopped)?;
+        let mut hanging = Vec::new();
+        for topic in [&self.topic, &self.frontier_topic] {
+            let undecided = ends.undecided(topic, &ends.written(topic)?, MARKS)?;
+            hanging.extend(undecided.into_iter().map(|partition| (topic.as_str(), partition)));
+        }
+        if hanging.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(sink = self.identity.sink, partitions = ?hanging, "ending transactions that hang");
+        self.is_mended = true;
+        let key = frontier_key(&self.identity.node, &self.shape.view);
+        self.producer.end_hanging(&hanging, &self.headers, &key)
     }
 
     fn last_frontier(&self) -> Result<Option<u64>, Fault> {
@@ -153,13 +172,24 @@ impl Session {
 
     /// Writes records and the frontier in one transaction.
     pub(super) fn transaction(&mut self, records: &[Record], frontier: u64) -> Result<(), Fault> {
-        // What was heard while nothing was to be done is no reason for what follows.
-        self.overheard.take();
-        self.producer.begin_transaction().map_err(|error| self.reopen("beginning a transaction", &error))?;
-        let result = self.send_all(records).and_then(|()| self.send_frontier(frontier));
-        if let Err(error) = result {
-            return Err(self.abort("writing", &error));
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Fault::Reopen("the sink ends".to_owned()));
         }
+        self.producer.begin()?;
+        self.begun = Some(frontier);
+        for record in records {
+            let mut send = BaseRecord::to(&self.topic).headers(self.headers.clone());
+            if let Some(key) = &record.key {
+                send = send.key(key.as_str());
+            }
+            if let Some(value) = &record.value {
+                send = send.payload(value.as_str());
+            }
+            self.producer.send(send)?;
+        }
+        let key = frontier_key(&self.identity.node, &self.shape.view);
+        let value = serde_json::to_string(&Frontier { time: frontier }).expect("numbers are always JSON");
+        self.producer.send(BaseRecord::to(&self.frontier_topic).key(key.as_str()).payload(value.as_str()))?;
         self.commit(frontier, records.len())
     }
 
@@ -175,100 +205,44 @@ impl Session {
         }
     }
 
-    fn send_all(&self, records: &[Record]) -> Result<(), KafkaError> {
-        for record in records {
-            let mut send: BaseRecord<'_, str, str> = BaseRecord::to(&self.topic).headers(self.headers.clone());
-            if let Some(key) = &record.key {
-                send = send.key(key);
-            }
-            if let Some(value) = &record.value {
-                send = send.payload(value);
-            }
-            self.send(send)?;
-        }
-        Ok(())
-    }
-
-    fn send_frontier(&self, frontier: u64) -> Result<(), KafkaError> {
-        let key = FrontierKey { node: &self.identity.node, view: &self.shape.view };
-        let key = serde_json::to_string(&key).expect("text is always JSON");
-        let value = serde_json::to_string(&Frontier { time: frontier }).expect("numbers are always JSON");
-        self.send(BaseRecord::to(&self.frontier_topic).key(key.as_str()).payload(value.as_str()))
-    }
-
-    /// Hands a record to the client; waits while its queue is full.
-    fn send(&self, mut record: BaseRecord<'_, str, str>) -> Result<(), KafkaError> {
-        let begun = Instant::now();
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if begun.elapsed() < COMMIT => {
-                    thread::sleep(Duration::from_millis(5));
-                    record = back;
-                }
-                Err((error, _)) => return Err(error),
-            }
-        }
-    }
-
     fn commit(&mut self, frontier: u64, records: usize) -> Result<(), Fault> {
-        match self.producer.commit_transaction(COMMIT) {
-            Ok(()) => {
+        match self.producer.commit() {
+            Outcome::Committed => {
                 self.uncertain = None;
                 self.committed = Some(frontier);
-                self.is_new = false;
+                self.producer.is_new = false;
                 Ok(())
             }
-            Err(error) if needs_abort(&error) => {
-                self.uncertain = None;
-                Err(self.abort("committing", &error))
-            }
-            Err(error) if is_retriable(&error) => {
+            Outcome::Uncertain(fault) => {
                 self.uncertain = Some((frontier, records));
-                Err(self.fault("committing", &error))
+                Err(fault)
             }
-            Err(error) => Err(self.reopen("committing", &error)),
+            Outcome::Lost(fault) => Err(fault),
         }
     }
 
-    /// Takes a transaction back. When that fails too, a new producer will.
-    fn abort(&self, doing: &str, error: &KafkaError) -> Fault {
-        if is_fenced(error) {
-            return self.fault(doing, error);
-        }
-        let why = self.fault(doing, error);
-        match self.producer.abort_transaction(COMMIT) {
-            Ok(()) => why,
-            Err(error) if is_fenced(&error) => self.fault(doing, &error),
-            Err(_) => match why {
-                Fault::Retry(message) | Fault::Reopen(message) => Fault::Reopen(message),
-                Fault::Fatal(message) => Fault::Fatal(message),
-            },
-        }
+    /// Whether the brokers say that a later producer has begun. Also a transaction that took too long ends so.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.producer.is_fenced
     }
 
-    fn reopen(&self, doing: &str, error: &KafkaError) -> Fault {
-        match self.fault(doing, error) {
-            Fault::Retry(message) | Fault::Reopen(message) => Fault::Reopen(message),
-            Fault::Fatal(message) => Fault::Fatal(message),
+    /// Whether somebody else writes frontiers of this node and view; it is waited for.
+    pub(super) fn is_overtaken(&self) -> bool {
+        let waiting = Instant::now();
+        while waiting.elapsed() < OVERTAKING && !self.stopped.load(Ordering::Relaxed) {
+            // A topic that cannot be read tells nothing.
+            if let Ok(found) = self.last_frontier()
+                && found != self.committed
+                && found != self.begun
+            {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(100));
         }
-    }
-
-    fn fault(&self, doing: &str, error: &KafkaError) -> Fault {
-        fault(doing, error, &self.overheard, self.is_new)
+        false
     }
 }
 
-fn needs_abort(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort())
-}
-
-/// The commit may have happened or not; asking again tells.
-fn is_retriable(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(error) => error.is_retriable(),
-        // Records that were not delivered in time; the client goes on with them.
-        KafkaError::Flush(code) => *code == Code::OperationTimedOut,
-        _ => false,
-    }
+fn frontier_key(node: &str, view: &str) -> String {
+    serde_json::to_string(&FrontierKey { node, view }).expect("text is always JSON")
 }

@@ -46,7 +46,7 @@ async fn take(State(receiver): State<Arc<Receiver>>, Json(body): Json<Value>) ->
     }
     let changes = body["changes"].as_array().unwrap();
     if let Some(poison) = receiver.poison.lock().unwrap().as_ref()
-        && changes.iter().any(|change| change["row"]["key"] == Value::from(poison.as_str()))
+        && changes.iter().any(|change| change["row"]["key"] == poison.as_str())
     {
         return StatusCode::UNPROCESSABLE_ENTITY;
     }
