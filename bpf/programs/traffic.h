@@ -83,6 +83,7 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	if (!scratch)
 		return false;
+	scratch->vector = scratch->inside = 0;
 	__u64 captured = copy_vectors(source->pointer, source->count, header->length, capture_limit());
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
 	header->captured = captured;
@@ -141,8 +142,9 @@ static __always_inline int send_piece(__u64 pointer, __u32 count, __u32 skip, __
 	if (!scratch)
 		return -1;
 	__u32 size = spans < PIECE_BYTES ? spans : PIECE_BYTES;
-	__u64 captured = count ? copy_from(pointer, count, skip, size) : copy_buffer(pointer + skip, size);
+	__u64 captured = count ? copy_from(pointer, count, size) : copy_buffer(pointer + skip, size);
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
+	scratch->inside += spans - size;
 	scratch->header.length = spans;
 	scratch->header.captured = captured;
 	int failed = bpf_ringbuf_output(&data, scratch, sizeof(scratch->header) + captured, BPF_RB_NO_WAKEUP);
@@ -179,6 +181,7 @@ static __always_inline __u64 send_whole(struct data_header *header, struct sourc
 	if (!scratch)
 		return header->length;
 	scratch->header = *header;
+	scratch->vector = scratch->inside = 0;
 	return send_pieces(source->pointer, source->kind == SOURCE_VECTORS ? source->count : 0, header->length);
 }
 

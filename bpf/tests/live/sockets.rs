@@ -64,6 +64,29 @@ fn root_of_http_heads_are_seen_under_load() {
     assert!(most < 9000, "{most}");
 }
 
+/// Every byte of a transfer that lies in more vectors than pages of it, in order; `vectors` of 7 bytes each.
+fn vectors_are_seen(vectors: usize) {
+    let mut driver = Driver::body(&format!(
+        "s = socket.create_connection(l.getsockname())\n\
+         s.sendmsg([b'%07d' % at for at in range({vectors})]); receive(s, {vectors} * 7)\n\
+         s.shutdown(socket.SHUT_WR); s.recv(1); s.close()",
+    ));
+    let Some(mut probe) = load(&config(&driver, false)) else { return };
+    driver.go();
+    driver.expect("done");
+    let mut seen = HashMap::<_, Vec<u8>>::new();
+    probe.drain_data(&mut |data| seen.entry((data.cookie, data.direction)).or_default().extend(data.captured)).unwrap();
+    let said: String = (0..vectors).map(|at| format!("{at:07}")).collect();
+    assert!(!seen.is_empty());
+    assert!(seen.values().all(|seen| seen == said.as_bytes()));
+    assert!(probe.losses().iter().all(|loss| loss.count == 0), "{:?}", probe.losses());
+}
+
+#[test]
+fn root_a_thousand_vectors_are_seen_in_full() {
+    [100, 600, 1024].into_iter().for_each(vectors_are_seen);
+}
+
 fn splice_is_counted(force: bool) {
     let mut driver = Driver::body(
         "s = socket.create_connection(l.getsockname()); s.sendall(b'z' * 3000); receive(s, 1000)\n\
