@@ -83,6 +83,7 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	if (!scratch)
 		return false;
+	scratch->vector = scratch->inside = 0;
 	__u64 captured = copy_vectors(source->pointer, source->count, header->length, capture_limit());
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
 	header->captured = captured;
@@ -94,7 +95,8 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
  * the middle is left out, so that what comes behind a long message is seen. */
 #define PIECE_BYTES (PAYLOAD_LIMIT - 1)
 #define PIECES 30
-/* User space takes some milliseconds to say what a connection speaks; until then it may be anything. */
+/* User space takes some milliseconds to say what a connection speaks, and more of a busy machine; until then it may be
+ * anything, and under load what is cut may be told wrongly or cost all that follows. */
 #define FIRST_BYTES (4 << 20)
 
 #define WORD(a, b, c, d) ((a) | (b) << 8 | (c) << 16 | (d) << 24)
@@ -118,10 +120,9 @@ static __always_inline void sniff(struct connection *connection, struct source *
 /* Whether more of a transfer is wanted than its head. */
 static __always_inline bool is_whole(struct connection *connection, struct data_header *header, struct source *source)
 {
-	__u64 limit = capture_limit();
 	if (header->position == 0 && source->kind != SOURCE_NONE)
 		sniff(connection, source);
-	if (header->length <= limit || source->kind == SOURCE_NONE)
+	if (header->length <= capture_limit() || source->kind == SOURCE_NONE)
 		return false;
 	/* Two pieces of a datagram would be two datagrams. */
 	if (connection->transport == IPPROTO_UDP && header->length > PIECE_BYTES)
@@ -130,9 +131,7 @@ static __always_inline bool is_whole(struct connection *connection, struct data_
 		return false;
 	if (connection->flags & CONNECTION_WHOLE)
 		return true;
-	/* A greeting that is cut cannot be told, under load either. */
-	__u64 first = limit > CROWDED_BYTES ? FIRST_BYTES : PIECE_BYTES;
-	return !(connection->flags & CONNECTION_HEADS) && header->position < first;
+	return !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES;
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
@@ -143,8 +142,9 @@ static __always_inline int send_piece(__u64 pointer, __u32 count, __u32 skip, __
 	if (!scratch)
 		return -1;
 	__u32 size = spans < PIECE_BYTES ? spans : PIECE_BYTES;
-	__u64 captured = count ? copy_from(pointer, count, skip, size) : copy_buffer(pointer + skip, size);
+	__u64 captured = count ? copy_from(pointer, count, size) : copy_buffer(pointer + skip, size);
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
+	scratch->inside += spans - size;
 	scratch->header.length = spans;
 	scratch->header.captured = captured;
 	int failed = bpf_ringbuf_output(&data, scratch, sizeof(scratch->header) + captured, BPF_RB_NO_WAKEUP);
@@ -181,6 +181,7 @@ static __always_inline __u64 send_whole(struct data_header *header, struct sourc
 	if (!scratch)
 		return header->length;
 	scratch->header = *header;
+	scratch->vector = scratch->inside = 0;
 	return send_pieces(source->pointer, source->kind == SOURCE_VECTORS ? source->count : 0, header->length);
 }
 

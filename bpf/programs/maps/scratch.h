@@ -3,7 +3,11 @@
 
 /* The payload is twice the limit, so that any masked offset plus any masked length stays inside. */
 #define PAYLOAD_LIMIT 4096
-struct scratch { struct data_header header; __u8 payload[2 * PAYLOAD_LIMIT]; };
+struct scratch {
+	struct data_header header;
+	__u8 payload[2 * PAYLOAD_LIMIT];
+	__u32 vector, inside; /* how far the vectors of the present transfer were copied */
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

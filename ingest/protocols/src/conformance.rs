@@ -37,6 +37,13 @@ pub(crate) struct Event {
     captured: usize,
 }
 
+impl Event {
+    /// Only its first bytes are seen.
+    pub(crate) fn cut(&mut self, captured: usize) {
+        self.captured = captured;
+    }
+}
+
 pub(crate) fn events(conversation: &Conversation) -> Vec<Event> {
     let mut positions = [0_u64; 2];
     let mut found = Vec::new();

@@ -137,8 +137,7 @@ impl<P: Protocol> Connection<P> {
                 continue;
             }
             let buffer = std::mem::take(&mut stream.buffer);
-            let measure =
-                if buffer.is_empty() || asked { Measure::Invalid } else { self.protocol.at_hole(side, &buffer) };
+            let measure = if asked { Measure::Invalid } else { self.protocol.at_hole(side, &buffer) };
             asked = true;
             let held = buffer.len();
             let stream = &mut self.streams[at];

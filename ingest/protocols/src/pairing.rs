@@ -12,8 +12,13 @@ const QUIET_NS: i64 = 200_000_000;
 /// order.
 const EARLY_MAX: usize = 16;
 
+/// After so many requests in a row that each came behind one answer and before the next, nothing else is outstanding:
+/// pipelined ones come together.
+const ALONE_ENOUGH: u32 = 8;
+
 /// Requests that are answered in their order. After something was missed no pair is guessed: a client that never
-/// pipelined has one request outstanding, so its next one pairs again; one that did pairs again after a silence.
+/// pipelined has one request outstanding, so its next one pairs again; one that did pairs again after a silence, or
+/// when it has asked one by one for a while.
 #[derive(Debug)]
 pub struct InOrder {
     waiting: VecDeque<Box<Exchange>>,
@@ -23,6 +28,8 @@ pub struct InOrder {
     pipelined: bool,
     /// Requests may be outstanding that were not seen.
     stale: bool,
+    /// Answers in a row, since then, that came when one request waited.
+    alone: u32,
     last_ns: i64,
 }
 
@@ -36,6 +43,7 @@ impl InOrder {
             max,
             pipelined: false,
             stale: !from_start,
+            alone: 0,
             last_ns: i64::MIN / 2,
         }
     }
@@ -57,13 +65,14 @@ impl InOrder {
             }
             None => {}
         }
-        if self.stale && self.waiting.is_empty() && (quiet || !self.pipelined) {
-            self.stale = !quiet;
+        let settled = quiet || self.alone >= ALONE_ENOUGH;
+        if self.stale && self.waiting.is_empty() && (settled || !self.pipelined) {
+            self.stale = !settled;
         }
         if self.waiting.len() >= self.max {
             output.counts.overflows += self.waiting.len() as u64;
             self.give_up(output);
-            self.stale = true;
+            (self.stale, self.alone) = (true, 0);
         }
         self.pipelined |= !self.waiting.is_empty();
         self.waiting.push_back(exchange);
@@ -73,6 +82,7 @@ impl InOrder {
     pub fn answer(&mut self, now_ns: i64, output: &mut Output<'_>) -> Option<Box<Exchange>> {
         self.last_ns = now_ns;
         let ambiguous = self.stale && self.pipelined;
+        self.alone = if self.waiting.len() == 1 { self.alone.saturating_add(1) } else { 0 };
         if ambiguous && !self.waiting.is_empty() {
             output.counts.unpaired_requests += self.waiting.len() as u64;
             self.give_up(output);
@@ -117,7 +127,7 @@ impl InOrder {
         output.counts.unpaired_requests += self.waiting.len() as u64;
         output.counts.unpaired_responses += self.early.iter().flatten().count() as u64;
         self.give_up(output);
-        self.stale = true;
+        (self.stale, self.alone) = (true, 0);
     }
 
     /// The connection is closed.

@@ -191,8 +191,9 @@ pub trait Protocol: Sized + Debug {
     /// when there is more. Not called for datagrams.
     fn measure(&mut self, side: Side, bytes: &[u8]) -> Measure;
 
-    /// Bytes after `bytes`, which [`Self::measure`] called incomplete, passed unseen. An `Elide` or `Frame` that
-    /// reaches over them keeps the direction in step; anything else loses it.
+    /// Bytes after `bytes`, which [`Self::measure`] called incomplete or which are none, passed unseen. An `Elide` or
+    /// `Frame` that reaches over them keeps the direction in step; anything else loses it. A protocol that knows what
+    /// has to come may say `Frame` of a frame whose head was not seen; it gets that without its head, then.
     fn at_hole(&mut self, _side: Side, _bytes: &[u8]) -> Measure {
         Measure::Invalid
     }

@@ -113,6 +113,7 @@ pub(crate) struct Kernel {
     last_names: Instant,
     losses: Map<&'static str, (u64, u64)>,
     drain_ms: u64,
+    last_drain: Instant,
     last_second: Instant,
     last_tick: u64,
     /// There were events since the last tick.
@@ -141,6 +142,7 @@ impl Kernel {
             last_names: now,
             losses: Map::default(),
             drain_ms: DRAIN_IDLE_MS,
+            last_drain: now,
             last_second: now,
             last_tick: 0,
             stirred: false,
@@ -232,10 +234,13 @@ impl Kernel {
         }
         self.any_busy |= count > 0;
         self.events += count;
-        if count > BUSY_EVENTS_PER_MS * self.drain_ms {
+        // A drain that comes late finds more.
+        let passed_ms = self.drain_ms.max(self.last_drain.elapsed().as_millis() as u64);
+        self.last_drain = Instant::now();
+        if count > BUSY_EVENTS_PER_MS * passed_ms {
             self.set_busy(true);
         }
-        self.drain_ms = next_drain_ms(self.drain_ms, count);
+        self.drain_ms = next_drain_ms(passed_ms, count);
         Ok(())
     }
 
@@ -385,7 +390,7 @@ impl Source for Kernel {
     }
 }
 
-/// When to drain next, after a drain that found so many events.
+/// When to drain next, after a drain that found so many events of so long.
 fn next_drain_ms(drain_ms: u64, events: u64) -> u64 {
     let enough = |ms: &u64| events * ms >= DRAINED_EVENTS * drain_ms;
     DRAINS_MS.into_iter().find(enough).unwrap_or(DRAIN_IDLE_MS)

@@ -22,6 +22,8 @@ pub struct Amqp {
     body_bytes: usize,
     waiting: ById<Key>,
     contents: Vec<Content>,
+    /// A frame in progress whose head was not seen, by side.
+    foreseen: [Option<Head>; 2],
 }
 
 /// A method whose content is on its way.
@@ -34,6 +36,8 @@ struct Content {
     /// Bytes of the body, and those still to come; unknown before the header.
     size: Option<u64>,
     left: u64,
+    /// Bytes of the last frame's payload: all but the last of a body have as many.
+    frame_bytes: usize,
     properties: Vec<u8>,
     head: Vec<u8>,
 }
@@ -50,7 +54,12 @@ impl Protocol for Amqp {
     };
 
     fn new(setup: Setup) -> Self {
-        Amqp { body_bytes: setup.body_bytes, waiting: ById::new(WAITING_MAX), contents: Vec::new() }
+        Amqp {
+            body_bytes: setup.body_bytes,
+            waiting: ById::new(WAITING_MAX),
+            contents: Vec::new(),
+            foreseen: [None; 2],
+        }
     }
 
     fn infer(bytes: &[u8]) -> Inference {
@@ -71,7 +80,23 @@ impl Protocol for Amqp {
         Measure::Frame { length: head.total() as u64, keep: head.total().min(HEAD_BYTES + keep) }
     }
 
+    /// Behind a frame of a body comes the next one, until the body is complete.
+    fn at_hole(&mut self, side: Side, bytes: &[u8]) -> Measure {
+        let mut of_side = self.contents.iter().filter(|content| content.side == side);
+        let (Some(content), None) = (of_side.next(), of_side.next()) else { return Measure::Invalid };
+        if bytes.len() >= HEAD_BYTES || content.left == 0 || content.frame_bytes == 0 {
+            return Measure::Invalid;
+        }
+        let size = usize::try_from(content.left).map_or(content.frame_bytes, |left| left.min(content.frame_bytes));
+        let head = Head { kind: BODY, channel: content.channel, size };
+        self.foreseen[side as usize] = Some(head);
+        Measure::Frame { length: head.total() as u64, keep: 0 }
+    }
+
     fn frame(&mut self, frame: &Frame<'_>, output: &mut Output<'_>) {
+        if let Some(head) = self.foreseen[frame.side as usize].take() {
+            return self.content(head, b"", &Frame { cut: true, ..*frame }, output);
+        }
         let Some(head) = Head::read(frame.bytes) else { return };
         let end = frame.bytes.len().min(HEAD_BYTES + head.size);
         let payload = &frame.bytes[HEAD_BYTES..end];
@@ -84,6 +109,7 @@ impl Protocol for Amqp {
 
     fn missed(&mut self, side: Side, output: &mut Output<'_>) {
         self.give_up(output, |content| content.side == side);
+        self.foreseen[side as usize] = None;
         self.waiting.missed();
         // An answer whose content is on its way may be to another request than it seems.
         self.contents.iter_mut().for_each(|content| content.exchange.partial = true);
@@ -168,7 +194,17 @@ impl Amqp {
         }
         let (side, channel) = (frame.side, head.channel);
         let (properties, head) = (Vec::new(), Vec::new());
-        self.contents.push(Content { side, channel, half, exchange, size: None, left: 0, properties, head });
+        self.contents.push(Content {
+            side,
+            channel,
+            half,
+            exchange,
+            size: None,
+            left: 0,
+            frame_bytes: 0,
+            properties,
+            head,
+        });
     }
 
     fn content(&mut self, head: Head, payload: &[u8], frame: &Frame<'_>, output: &mut Output<'_>) {
@@ -190,6 +226,7 @@ impl Amqp {
             }
             (BODY, Some(_)) => {
                 content.left = content.left.saturating_sub(head.size as u64);
+                content.frame_bytes = head.size;
                 let room = self.body_bytes.saturating_sub(content.head.len());
                 content.head.extend_from_slice(&payload[..payload.len().min(room)]);
             }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::Redis;
-use crate::conformance::{Conversation, check, fuzz_mutations, recorded};
+use crate::conformance::{Conversation, check, events, fuzz_mutations, recorded, run};
 use crate::protocol::{Protocol, Setup, Side};
 
 const COLUMNS: usize = 3;
@@ -117,5 +117,19 @@ fn commands_and_replies_are_told_apart_and_from_lines_of_others() {
     }
     for other in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "INFO {\"server_id\":1}\r\n", "AMQP\0\0\x09\x01", "\0\0\0\x10"] {
         assert!(Redis::infer(other.as_bytes()).score <= 50, "{other}");
+    }
+}
+
+#[test]
+fn a_gap_in_a_pipeline_costs_the_pipeline_and_a_few_behind_it() {
+    let (command, reply) = ("*1\r\n$4\r\nPING\r\n", "+PONG\r\n");
+    let (commands, replies) = (command.repeat(100), reply.repeat(100));
+    for cut in [0, 1] {
+        let mut lines = vec![('C', &commands[..]), ('S', &replies[..])];
+        lines.extend([('C', command), ('S', reply)].repeat(100));
+        let mut events = events(&said(&lines));
+        events[cut].cut(320);
+        let found = run::<Redis>(&events, Setup::default(), COLUMNS);
+        assert!((90..200).contains(&found.len()), "{}", found.len());
     }
 }
