@@ -67,10 +67,10 @@ fn followed_table(name: &str) -> Result<Target, Problem> {
 impl Feed for EngineFeed {
     fn follow(&self) -> Pending<'_, Result<Box<dyn Follow>, Ended>> {
         Box::pin(async {
-            let shape = self.shape().map_err(ended)?;
+            let shape = self.shape()?;
             let (engine, request) = (Arc::clone(&self.engine), self.request.clone());
             let follower = Follower::start(engine, request, self.peer.clone(), Beginning::Snapshot);
-            let follower = follower.await.map_err(ended)?;
+            let follower = follower.await?;
             let follow: Box<dyn Follow + '_> = Box::new(EngineFollow { feed: self.again(), follower, shape });
             Ok(follow)
         })
@@ -102,12 +102,12 @@ impl Follow for EngineFollow {
     fn next(&mut self) -> Pending<'_, Result<Event, Ended>> {
         Box::pin(async {
             loop {
-                return Ok(match self.follower.next().await.map_err(ended)? {
+                return Ok(match self.follower.next().await? {
                     rows::Event::Schema(_) => continue,
                     rows::Event::Progress(time) => Event::Progress(time),
                     rows::Event::Restart(reason) => {
                         // The view may have been redefined with other columns.
-                        self.shape = self.feed.shape().map_err(ended)?;
+                        self.shape = self.feed.shape()?;
                         Event::Restart(reason)
                     }
                     rows::Event::Changes(rows::Changes { time, rows, diffs, snapshot, .. }) => {
@@ -119,6 +119,8 @@ impl Follow for EngineFollow {
     }
 }
 
-fn ended(problem: Problem) -> Ended {
-    Ended(problem.to_string())
+impl From<Problem> for Ended {
+    fn from(problem: Problem) -> Self {
+        Ended(problem.to_string())
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn is_right(column: &Column) -> bool {
 /// What stands between the base and the group-by, lowest first.
 pub(super) enum Step {
     /// A join whose left side is everything below.
-    Join { kind: JoinType, right: LogicalPlan, number: usize, on: Vec<(Expr, Expr)>, filter: Option<Expr> },
+    Join { kind: JoinType, right: Box<LogicalPlan>, number: usize, on: Vec<(Expr, Expr)>, filter: Option<Expr> },
     /// Rows that stay.
     Filter(Expr),
 }
@@ -65,7 +65,7 @@ impl Step {
                 let named = columns.map(|(at, column)| (right_name(number, at), Expr::Column(column)));
                 let shown = named.filter(|(name, _)| wanted.contains(name) || keys.contains(name));
                 let shown: Vec<_> = shown.map(|(name, column)| column.alias(name)).collect();
-                let right = LogicalPlanBuilder::from(right).project(shown)?.build()?;
+                let right = LogicalPlanBuilder::from(*right).project(shown)?.build()?;
                 builder.join_with_expr_keys(right, kind, (left_keys, right_keys), filter)?.build()
             }
         }
@@ -143,7 +143,7 @@ fn join_step(flat: &mut Flat, join: &datafusion::logical_expr::Join, adds: bool)
         over(filter, &join.left.schema().join(right.schema())?, &columns)
     };
     let filter = join.filter.as_ref().map(condition).transpose()?;
-    flat.steps.push(Step::Join { kind: join.join_type, right, number, on, filter });
+    flat.steps.push(Step::Join { kind: join.join_type, right: Box::new(right), number, on, filter });
     if adds {
         flat.columns.extend(rights);
     }

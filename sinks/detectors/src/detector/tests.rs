@@ -109,7 +109,8 @@ fn a_model_that_panics_fails_or_gives_nan_is_suspended_with_the_reason() {
         items[0].score = Some(f64::NAN);
         Ok(())
     };
-    let broken: [(&str, fn(&mut [Item<'_>]) -> Result<(), String>); 3] =
+    type Model = fn(&mut [Item<'_>]) -> Result<(), String>;
+    let broken: [(&str, Model); 3] =
         [("panicked: oh no", |_| panic!("oh no")), ("shape", |_| Err("shape".to_owned())), ("gave NaN for a", nan)];
     for (expected, model) in broken {
         let mut detector = threshold("");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_core::ops::cast::cast;
+#[allow(clippy::wildcard_imports, reason = "the macros of tract name most of what is in it")]
 use tract_onnx::tract_hir::internal::*;
 
 /// No path of a tree is longer.
