@@ -37,7 +37,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 16] = [
+pub(crate) static KEYS: [Key; 17] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -50,6 +50,7 @@ pub(crate) static KEYS: [Key; 16] = [
     key("kubeconfig", &[], not_empty),
     key("asid", &["1"], |text| whole(text, 1, u64::from(u32::MAX)).map(drop)),
     key("state", &[], not_empty),
+    key("sink_files", &[], not_empty),
     key("server", &["127.0.0.1:7070"], not_empty),
     Key { secret: true, ..key("token", &[], not_empty) },
     key("token_file", &[], not_empty),
@@ -187,6 +188,12 @@ impl Settings {
     /// Where named views are kept, if anywhere.
     pub(crate) fn state(&self) -> Option<PathBuf> {
         self.one("state").map(PathBuf::from)
+    }
+
+    /// Where file sinks may write: `files` in the state directory unless another is given.
+    pub(crate) fn sink_files(&self) -> Option<PathBuf> {
+        let given = self.one("sink_files").map(PathBuf::from);
+        given.or_else(|| self.state().map(|state| state.join("files")))
     }
 
     /// The server that clients talk to.

@@ -234,6 +234,10 @@ fn bad_input_is_one_clear_line_at_apply() -> Result<()> {
         assert!(printed.contains(says) && printed.trim_end().lines().count() == 1, "{text}\n{printed}");
         assert!(agent.query("SELECT * FROM system.sinks")?.is_empty());
     }
+    // Without a directory for it nobody writes files on the server's machine.
+    let (code, printed) = apply(&agent, "name = \"job\"\nview = \"service_map\"\n[file]\npath = \"/etc/cron.d/job\"")?;
+    assert_eq!((code, printed.trim_end().lines().count()), (Some(2), 1), "{printed}");
+    assert!(printed.contains("start it with --sink-files DIR"), "{printed}");
     // A broker that is not there may come.
     let nowhere = format!("127.0.0.1:{}", machine::free_port());
     let (code, printed) = apply(&agent, &manifest("map", "view = \"service_map\"", &nowhere, ""))?;

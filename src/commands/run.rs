@@ -57,6 +57,9 @@ pub(crate) struct RunFlags {
     /// Directory that keeps named views over restarts
     #[arg(long, value_name = "DIR")]
     state: Option<String>,
+    /// Directory that file sinks may write in [default: `files` in that of --state]
+    #[arg(long, value_name = "DIR")]
+    sink_files: Option<String>,
     /// What is logged to stderr, such as info or watershed_ingest=debug [default: warn]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -85,6 +88,7 @@ impl RunFlags {
         given(&mut flags, "kubeconfig", self.kubeconfig.as_ref());
         given(&mut flags, "asid", self.asid.as_ref());
         given(&mut flags, "state", self.state.as_ref());
+        given(&mut flags, "sink_files", self.sink_files.as_ref());
         given(&mut flags, "log", self.log.as_ref());
         flags
     }
