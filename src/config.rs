@@ -37,7 +37,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 18] = [
+pub(crate) static KEYS: [Key; 19] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -52,6 +52,7 @@ pub(crate) static KEYS: [Key; 18] = [
     key("state", &[], not_empty),
     key("scripts", &[], not_empty),
     Key { secret: true, ..key("alert_webhook", &[], |text| crate::scripts::post_address(text).map(drop)) },
+    key("sink_files", &[], not_empty),
     key("server", &["127.0.0.1:7070"], not_empty),
     Key { secret: true, ..key("token", &[], not_empty) },
     key("token_file", &[], not_empty),
@@ -199,6 +200,15 @@ impl Settings {
     /// Where alerts are posted to, if anywhere.
     pub(crate) fn alert_webhook(&self) -> Option<&str> {
         self.one("alert_webhook")
+    }
+
+    /// The directory that file sinks may write in; `None`: everywhere, as long as only this machine reaches the server.
+    pub(crate) fn sink_files(&self) -> Option<PathBuf> {
+        let far = || {
+            let state = self.state().unwrap_or_else(|| PathBuf::from("/var/lib/watershed"));
+            (!self.listen().ip().is_loopback()).then(|| state.join("files"))
+        };
+        self.one("sink_files").map(PathBuf::from).or_else(far)
     }
 
     /// The server that clients talk to.

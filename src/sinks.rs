@@ -26,6 +26,8 @@ pub(crate) struct Sinks {
     engine: Arc<Engine>,
     node: String,
     state: Option<PathBuf>,
+    /// Where sinks may write files.
+    files: Option<PathBuf>,
     applied: Mutex<BTreeMap<String, Applied>>,
     /// Held while sinks are applied or dropped, so that what runs and the files agree.
     changing: tokio::sync::Mutex<()>,
@@ -39,8 +41,9 @@ struct Applied {
 }
 
 impl Sinks {
-    pub(crate) fn new(engine: Arc<Engine>, node: String, state: Option<PathBuf>) -> Self {
-        Self { engine, node, state, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
+    /// Sinks are kept in `state` and write files below `files`.
+    pub(crate) fn new(engine: Arc<Engine>, node: String, state: Option<PathBuf>, files: Option<PathBuf>) -> Self {
+        Self { engine, node, state, files, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
     }
 
     /// Starts what the state directory holds; what cannot be started is reported and left alone.
@@ -121,7 +124,8 @@ impl Sinks {
         let shape = feed.shape().map_err(|problem| wrong(problem.to_string()))?;
         manifest.kind.check(&shape).map_err(|error| wrong(error.to_string()))?;
         let identity = Identity { sink: manifest.name.clone(), node: self.node.clone() };
-        let endpoint = manifest.kind.endpoint(identity).map_err(|error| wrong(error.to_string()))?;
+        let endpoint =
+            manifest.kind.endpoint(identity, self.files.as_deref()).map_err(|error| wrong(error.to_string()))?;
         let running = Running::start(Arc::new(feed), endpoint, manifest.budget);
         let view = manifest.follows.name().to_owned();
         Ok((manifest.name, Applied { kind: manifest.kind.name(), view, kept, running }))

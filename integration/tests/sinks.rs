@@ -207,7 +207,9 @@ fn two_nodes_share_a_topic() -> Result<()> {
 fn bad_input_is_one_clear_line_at_apply() -> Result<()> {
     let Some(broker) = broker("bad_input_is_one_clear_line_at_apply")? else { return Ok(()) };
     let source = recording();
-    let agent = Agent::start(&["--source", &source, "--pace", "fast"])?;
+    let folder = tempfile::tempdir()?;
+    let files = folder.path().to_str().expect("a temporary name is text");
+    let agent = Agent::start(&["--source", &source, "--pace", "fast", "--sink-files", files])?;
     let brokers = broker.address();
     let (user, password) = GUEST;
     let login = |mechanism: &str, password: &str| {
@@ -234,6 +236,10 @@ fn bad_input_is_one_clear_line_at_apply() -> Result<()> {
         assert!(printed.contains(says) && printed.trim_end().lines().count() == 1, "{text}\n{printed}");
         assert!(agent.query("SELECT * FROM system.sinks")?.is_empty());
     }
+    let outside = "name = \"job\"\nview = \"service_map\"\n[file]\npath = \"/etc/cron.d/job\"";
+    let (code, printed) = apply(&agent, outside)?;
+    assert_eq!((code, printed.trim_end().lines().count()), (Some(2), 1), "{printed}");
+    assert!(printed.contains("(--sink-files)"), "{printed}");
     // A broker that is not there may come.
     let nowhere = format!("127.0.0.1:{}", machine::free_port());
     let (code, printed) = apply(&agent, &manifest("map", "view = \"service_map\"", &nowhere, ""))?;

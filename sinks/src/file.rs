@@ -1,6 +1,8 @@
 //! A file as an endpoint: the lines of a subscription, batch by batch, rotated. Each file begins with a snapshot, so one
 //! is enough; what a crash tore is cut off.
 
+mod place;
+
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,7 +16,9 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use crate::endpoint::{Batch, Endpoint, Fault, Written};
 use crate::feed::{Pending, Shape};
 use crate::lines;
+use crate::manifest::ManifestError;
 use crate::manifest::value::Bytes;
+use place::Place;
 
 /// Old files kept unless the manifest says otherwise.
 const KEEP: usize = 5;
@@ -38,6 +42,7 @@ pub struct FileSettings {
 #[derive(Debug)]
 pub(crate) struct File {
     settings: FileSettings,
+    place: Place,
     open: Option<Open>,
     has_written: bool,
 }
@@ -52,8 +57,10 @@ struct Open {
 }
 
 impl File {
-    pub(crate) fn new(settings: FileSettings) -> Self {
-        Self { settings, open: None, has_written: false }
+    /// A file below `directory`.
+    pub(crate) fn new(settings: FileSettings, directory: Option<&Path>) -> Result<Self, ManifestError> {
+        let place = Place::new(directory, &settings.path)?;
+        Ok(Self { settings, place, open: None, has_written: false })
     }
 
     async fn append(&mut self, batch: &Batch) -> io::Result<Written> {
@@ -90,7 +97,7 @@ impl File {
 
     async fn rotate(&mut self) -> io::Result<()> {
         self.open = None;
-        let path = &self.settings.path;
+        let path = &self.place.path;
         let keep = self.settings.keep.unwrap_or(KEEP);
         if keep == 0 {
             fs::remove_file(path).await?;
@@ -108,7 +115,7 @@ impl File {
 
     /// A path that never worked is a mistake of the manifest.
     fn fault(&self, error: &io::Error) -> Fault {
-        let message = format!("{}: {error}", self.settings.path.display());
+        let message = format!("{}: {error}", self.place.path.display());
         if self.has_written || error.kind() == ErrorKind::StorageFull {
             Fault::Reopen(message)
         } else {
@@ -120,7 +127,11 @@ impl File {
 impl Endpoint for File {
     fn open(&mut self, _: Arc<Shape>) -> Pending<'_, Result<(), Fault>> {
         Box::pin(async {
-            self.open = Some(open(&self.settings.path).await.map_err(|error| self.fault(&error))?);
+            let opened = async {
+                self.place.check().await?;
+                open(&self.place.path).await
+            };
+            self.open = Some(opened.await.map_err(|error| self.fault(&error))?);
             Ok(())
         })
     }

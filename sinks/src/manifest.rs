@@ -3,6 +3,7 @@
 mod problem;
 pub(crate) mod value;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -190,14 +191,14 @@ impl Kind {
         }
     }
 
-    /// The endpoint that the settings describe.
+    /// The endpoint that the settings describe; files are written below `files` only.
     ///
     /// # Errors
-    /// When a setting is wrong in a way that only shows here, such as a file of secrets that cannot be read.
-    pub fn endpoint(&self, identity: Identity) -> Result<Box<dyn Endpoint>, ManifestError> {
+    /// When a setting is wrong in a way that only shows here, such as a path outside of that directory.
+    pub fn endpoint(&self, identity: Identity, files: Option<&Path>) -> Result<Box<dyn Endpoint>, ManifestError> {
         Ok(match self {
             Kind::Kafka(settings) => Box::new(crate::kafka::Kafka::new(settings.as_ref().clone(), identity)),
-            Kind::File(settings) => Box::new(crate::file::File::new(settings.clone())),
+            Kind::File(settings) => Box::new(crate::file::File::new(settings.clone(), files)?),
             Kind::Stdout(_) => Box::new(crate::stdout::Stdout),
             Kind::Otlp(settings) => Box::new(crate::otlp::Otlp::new(settings, &identity)?),
             Kind::RemoteWrite(settings) => Box::new(crate::remote_write::RemoteWrite::new(settings, &identity)?),

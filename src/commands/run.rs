@@ -63,6 +63,9 @@ pub(crate) struct RunFlags {
     /// Address to which alerts are posted as JSON when they are raised and cleared
     #[arg(long, value_name = "URL")]
     alert_webhook: Option<String>,
+    /// Directory that file sinks may write in [default: `files` in that of --state]
+    #[arg(long, value_name = "DIR")]
+    sink_files: Option<String>,
     /// What is logged to stderr, such as info or watershed_ingest=debug [default: warn]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -93,6 +96,7 @@ impl RunFlags {
         given(&mut flags, "state", self.state.as_ref());
         given(&mut flags, "scripts", self.scripts.as_ref());
         given(&mut flags, "alert_webhook", self.alert_webhook.as_ref());
+        given(&mut flags, "sink_files", self.sink_files.as_ref());
         given(&mut flags, "log", self.log.as_ref());
         flags
     }

@@ -36,7 +36,8 @@ pub(crate) fn start(other: &dyn Other, view: &View, budget: &str) -> Running {
     );
     let manifest = Manifest::parse(&text, "battery.toml").unwrap();
     let identity = Identity { sink: manifest.name.clone(), node: "test".to_owned() };
-    Running::start(Arc::new(view.clone()), manifest.kind.endpoint(identity).unwrap(), manifest.budget)
+    let endpoint = manifest.kind.endpoint(identity, Some(&std::env::temp_dir())).unwrap();
+    Running::start(Arc::new(view.clone()), endpoint, manifest.budget)
 }
 
 /// Waits until something holds; panics with `what` after half a minute.
