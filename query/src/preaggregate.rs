@@ -114,16 +114,12 @@ fn columns_of<'a>(expressions: impl Iterator<Item = &'a Expr>) -> Result<BTreeSe
 
 /// The sums of the rows below the joins.
 fn below(base: LogicalPlan, groups: &[Expr], partials: &Partials) -> Result<LogicalPlan> {
-    let grouped = LogicalPlanBuilder::from(base).aggregate(groups.to_vec(), partials.below.clone())?.build()?;
-    let made = grouped.schema().columns().into_iter().enumerate();
-    let named = made.map(|(at, column)| {
-        let name = match at.checked_sub(groups.len()) {
-            None => format!("__group_{at}"),
-            Some(at) => partials::name(at),
-        };
-        Expr::Column(column).alias(name)
-    });
-    LogicalPlanBuilder::from(grouped).project(named.collect::<Vec<_>>())?.build()
+    // Named by position: what differs only by a cast has one name.
+    let named = |parts: &[Expr], name: fn(usize) -> String| -> Vec<Expr> {
+        parts.iter().enumerate().map(|(at, part)| part.clone().alias(name(at))).collect()
+    };
+    let groups = named(groups, |at| format!("__group_{at}"));
+    LogicalPlanBuilder::from(base).aggregate(groups, named(&partials.below, partials::name))?.build()
 }
 
 /// The group-by over joined sums, with the columns that it had.

@@ -112,11 +112,9 @@ impl Partials {
                 ("sum", [_]) => Finish::Plain(self.add(below(&sum, args), |half| sum.call(vec![half]))),
                 ("avg", [value]) => {
                     let schema = flat.base.schema();
-                    let wide = match value.get_type(schema)? {
-                        kind if kind.is_floating() => DataType::Float64,
-                        _ => DataType::Int64,
-                    };
-                    let value = cast(value.clone(), wide);
+                    let kind = value.get_type(schema)?;
+                    let wide = if kind.is_floating() { DataType::Float64 } else { DataType::Int64 };
+                    let value = if kind == wide { value.clone() } else { cast(value.clone(), wide) };
                     let total = self.add(below(&sum, &[value]), |half| sum.call(vec![half]));
                     let rows = self.add(below(&count, args), |half| sum.call(vec![half]));
                     Finish::Mean(total, rows)

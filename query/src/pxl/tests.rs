@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod hostile;
+mod pasted;
 mod random;
 
 use std::collections::BTreeMap;

@@ -10,11 +10,14 @@ use super::super::frame::Frame;
 use super::super::library;
 use super::super::signatures;
 use super::super::types;
-use super::super::value::{Module, Value};
+use super::super::value::{Module, Time, Value};
 use super::Interpreter;
 
 /// Methods of a DataFrame.
 const METHODS: [&str; 9] = ["drop", "groupby", "agg", "merge", "append", "head", "rolling", "stream", "filter"];
+
+/// What an export covers each time, as no period is set for it here.
+const EXPORT_PERIOD_NS: i64 = 60_000_000_000;
 
 impl Interpreter<'_> {
     pub(super) fn attribute(&mut self, at: usize, of: Value, name: &str) -> Value {
@@ -76,6 +79,8 @@ impl Interpreter<'_> {
         match (module, name) {
             (Module::Otel, "metric") => return Value::Module(Module::OtelMetric),
             (Module::Otel, "trace") => return Value::Module(Module::OtelTrace),
+            (Module::Plugin, "start_time") => return Value::Time(Time::Now(-EXPORT_PERIOD_NS)),
+            (Module::Plugin, "end_time") => return Value::Time(Time::Now(0)),
             _ => {}
         }
         if let Some(kind) = library::span_kind(module, name) {
