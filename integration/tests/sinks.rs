@@ -157,7 +157,9 @@ fn agents_that_are_killed_and_a_broker_that_is_killed_lose_and_double_nothing() 
             broker.kill();
             std::thread::sleep(Duration::from_millis(moment / 3));
         }
-        agent.take().map(Agent::kill);
+        if let Some(agent) = agent.take() {
+            agent.kill();
+        }
         broker.resume()?;
         // The next one ends the transaction that the killed one has left open.
         agent = Some(Agent::on_process(nginx.process.pid(), &flags)?);
