@@ -14,6 +14,7 @@ mod format;
 mod kept;
 mod rows;
 mod run;
+mod services;
 mod signals;
 mod sinks;
 
