@@ -24,8 +24,11 @@ use watershed_proto::v1::sinks_server::SinksServer;
 use watershed_proto::v1::status_server::StatusServer;
 use watershed_proto::v1::views_server::ViewsServer;
 
+pub(crate) use metrics::labels;
+
 use crate::detectors::Detectors;
 use crate::engine::Engine;
+use crate::services::Services;
 use crate::sinks::Sinks;
 
 /// Requests under way when the server stops have this long to end.
@@ -39,6 +42,7 @@ const LARGEST_DETECTOR: usize = 64 << 20;
 pub(crate) struct Server {
     pub(crate) engine: Arc<Engine>,
     pub(crate) sinks: Arc<Sinks>,
+    pub(crate) services: Services,
     pub(crate) detectors: Arc<Detectors>,
     /// `None` once it was stopped.
     pub(crate) ingest: Mutex<Option<Ingest>>,

@@ -16,6 +16,7 @@ mod kept;
 mod rows;
 mod run;
 mod scripts;
+mod services;
 mod signals;
 mod sinks;
 

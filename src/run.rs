@@ -20,6 +20,7 @@ use crate::detectors::Detectors;
 use crate::engine::Engine;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Feed, Waiting, feed};
+use crate::services::Services;
 use crate::signals;
 use crate::sinks::{self, Sinks};
 
@@ -63,7 +64,17 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let (source, scopes) = (settings.source().to_owned(), settings.scopes().to_vec());
     let ready = format!("watershed: listening on {address} (source {source}, scope {})", scopes.join(", "));
     let ingest = Mutex::new(Some(ingest));
-    let server = Arc::new(Server { engine, sinks, detectors, ingest, node, source, scopes, token });
+    let server = Arc::new(Server {
+        engine,
+        sinks,
+        services: Services::default(),
+        detectors,
+        ingest,
+        node,
+        source,
+        scopes,
+        token,
+    });
     let serving = tokio::spawn(api::serve(Arc::clone(&server), listener, stopping));
     eprintln!("{ready}");
 

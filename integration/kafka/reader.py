@@ -86,6 +86,8 @@ def main(brokers, topic, mode, node=None):
             if row is not None:
                 row = compact(row)
                 rows[row] = rows.get(row, 0) + diff
+                if rows[row] > 1 and message.key() is not None:
+                    problems.append(f"at {source['time']} a row with a key is there twice: {row}")
                 if rows[row] < 0:
                     problems.append(f"at {source['time']} a row leaves that is not there: {row}")
     for value in values.values():

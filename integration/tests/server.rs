@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
-use watershed_integration::agent::{Agent, failure};
-use watershed_integration::{machine, processes};
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use watershed_integration::agent::{Agent, failure, integer};
+use watershed_integration::{broker, machine, processes};
 
 const BUSY: &str = "SELECT req_method, count(*) AS n FROM http_events \
                     WHERE time_ > now() - INTERVAL '1 minute' GROUP BY req_method";
@@ -98,5 +99,59 @@ fn grpc_web_and_reflection_answer() -> Result<()> {
         assert!(holds(&body, service), "{service}: {}", String::from_utf8_lossy(&body));
     }
     assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+/// Samples of `/metrics` as the official parser reads them: name, labels, value.
+fn metrics(agent: &Agent) -> Result<Vec<(String, Value, f64)>> {
+    let script = "import json, sys, urllib.request\n\
+                  from prometheus_client.parser import text_string_to_metric_families as parse\n\
+                  text = urllib.request.urlopen(sys.argv[1], timeout=20).read().decode()\n\
+                  print(json.dumps([[s.name, s.labels, s.value] for f in parse(text) for s in f.samples]))";
+    let python = broker::python().context("a Python")?;
+    let mut command = Command::new(python);
+    let text = processes::output(command.args(["-c", script, &format!("http://{}/metrics", agent.address())]))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+#[test]
+fn requests_errors_and_durations_of_services_are_counted() -> Result<()> {
+    if broker::python().is_none() {
+        println!(
+            "SKIPPED requests_errors_and_durations_of_services_are_counted: `tools/setup.sh test` installs a Python"
+        );
+        return Ok(());
+    }
+    let agent = agent(&[])?;
+    // The first look begins with the last minute, which must not go on.
+    agent.settled("SELECT count(*) FROM http_events")?;
+    let closed = |samples: &[(String, Value, f64)]| {
+        samples.iter().find(|sample| sample.0 == "watershed_closed_timestamp_seconds").unwrap().2
+    };
+    let of = |samples: &[(String, Value, f64)], name: &str, more: &[(&str, &str)]| {
+        let is_meant = |labels: &Value| labels["protocol"] == "http" && more.iter().all(|(key, is)| labels[key] == *is);
+        samples.iter().filter(|sample| sample.0 == name && is_meant(&sample.1)).map(|sample| sample.2).sum::<f64>()
+    };
+    // Ten seconds are counted once they are over and five more have passed.
+    let until = (closed(&metrics(&agent)?) - 5.0).div_euclid(10.0) * 10.0;
+    let sql = "SELECT date_bin(INTERVAL '10 seconds', time_) AS step, count(*) AS requests, \
+               sum(CASE WHEN resp_status >= 400 THEN 1 ELSE 0 END) AS errors, \
+               sum(CASE WHEN latency <= 5000000 THEN 1 ELSE 0 END) AS fast FROM http_events \
+               WHERE time_ > now() - INTERVAL '1 minute' AND major_version <> 2 \
+               AND NOT (trace_role = 1 AND upid_is_known(remote_upid)) GROUP BY date_bin(INTERVAL '10 seconds', time_)";
+    let rows = agent.query(sql)?;
+    let counted = rows.iter().filter(|row| (integer(&row["step"]).unwrap() as f64) < until * 1e9);
+    let sum = |column: &str| counted.clone().map(|row| integer(&row[column]).unwrap() as f64).sum::<f64>();
+    let expected = (sum("requests"), sum("errors"), sum("fast"));
+    assert!(expected.1 > 0.0 && expected.2 < expected.0, "the demo has errors and slow requests: {expected:?}");
+    let mut found = (0.0, 0.0, 0.0);
+    let counts = processes::wait_until("all of them", || {
+        let samples = metrics(&agent).unwrap();
+        let fast = of(&samples, "watershed_request_duration_seconds_bucket", &[("le", "0.005")]);
+        let (requests, errors) = ("watershed_requests_total", "watershed_request_errors_total");
+        found = (of(&samples, requests, &[]), of(&samples, errors, &[]), fast);
+        found == expected
+    });
+    assert!(counts.is_ok(), "{found:?} instead of {expected:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The server's own counters as Prometheus text.
+//! The server's own counters and those of services as Prometheus text.
 
 use std::fmt::Write as _;
 
@@ -58,6 +58,7 @@ pub(super) async fn text(server: &Server) -> String {
     let (resident, processor) = process();
     metric("process_resident_memory_bytes", "gauge", "Resident memory.", plain(resident));
     metric("process_cpu_seconds_total", "counter", "Processor time used.", plain(processor));
+    text.push_str(&server.services.scrape(&server.engine));
     text
 }
 
@@ -86,7 +87,8 @@ fn process() -> (f64, f64) {
     (resident, (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
 }
 
-fn labels(pairs: &[(&str, &str)]) -> String {
+/// Labels as Prometheus writes them.
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> String {
     let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
     format!("{{{}}}", pairs.join(","))
