@@ -61,6 +61,8 @@ static __always_inline __u32 received_unseen(struct sock *sk, struct connection 
 	struct tcp_sock *tcp = (struct tcp_sock *)sk;
 	if (connection->transport != IPPROTO_TCP || BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops))
 		return 0; /* kTLS reads fewer bytes than the records take */
+	if (!BPF_CORE_READ(tcp, bytes_received))
+		return 0; /* an abortive close (SO_LINGER 0) takes all that came for read, and counts anew */
 	__u32 read = BPF_CORE_READ(tcp, copied_seq);
 	/* A FIN takes a sequence number, once the process has read the end of the stream. */
 	bool ended = (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1 << SOCK_DONE)) && read == BPF_CORE_READ(tcp, rcv_nxt);

@@ -87,6 +87,23 @@ fn root_a_thousand_vectors_are_seen_in_full() {
     [100, 600, 1024].into_iter().for_each(vectors_are_seen);
 }
 
+#[test]
+fn root_an_abortive_close_leaves_nothing_unseen() {
+    let mut driver = Driver::body(
+        "import struct\n\
+         m = socket.socket(); m.bind(('127.0.0.1', 0)); m.listen(); s = socket.create_connection(m.getsockname())\n\
+         c, _ = m.accept(); s.sendall(b'z' * 3000); receive(c, 3000); s.close(); c.recv(1)\n\
+         c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); c.close()",
+    );
+    let Some(mut probe) = load(&config(&driver, false)) else { return };
+    driver.go();
+    driver.expect("done");
+    let all = totals(&mut probe);
+    let received: Vec<_> = all.iter().map(|(_, totals)| totals).filter(|totals| totals.received_bytes > 0).collect();
+    assert!(received.iter().any(|totals| (totals.received_bytes, totals.closed) == (3000, true)), "{received:?}");
+    assert!(received.iter().all(|totals| totals.unseen_received == 0), "{received:?}");
+}
+
 fn splice_is_counted(force: bool) {
     let mut driver = Driver::body(
         "s = socket.create_connection(l.getsockname()); s.sendall(b'z' * 3000); receive(s, 1000)\n\

@@ -130,6 +130,7 @@ impl<P: Protocol> Connection<P> {
             count -= passed;
             if stream.pending.is_some_and(|pending| pending.left == 0) {
                 self.complete(at, side, time_ns, shared);
+                asked = false;
                 continue;
             }
             if passed > 0 {

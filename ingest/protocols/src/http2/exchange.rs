@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::body::Body;
 use super::frame::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER_BYTES, HEADERS, Header, PREFACE, PUSH_PROMISE,
     RST_STREAM,
@@ -19,8 +20,7 @@ struct Stream {
     id: u32,
     exchange: Box<Exchange>,
     ended: [bool; 2],
-    body_bytes: [u64; 2],
-    body_cut: [bool; 2],
+    bodies: [Body; 2],
 }
 
 /// A header block that goes on in the next frame.
@@ -41,6 +41,10 @@ pub struct Http2 {
     blocks: [Option<Unfinished>; 2],
     streams: VecDeque<Stream>,
     lines: Vec<u8>,
+    /// The stream whose data came last, and the longest data frame, by side.
+    data: [(u32, u32); 2],
+    /// A frame in progress whose header was not seen, by side.
+    foreseen: [Option<Header>; 2],
     /// Frames may have been missed, of which side.
     missed: [bool; 2],
 }
@@ -63,6 +67,8 @@ impl Protocol for Http2 {
             blocks: Default::default(),
             streams: VecDeque::new(),
             lines: Vec::new(),
+            data: [(0, 0); 2],
+            foreseen: [None; 2],
             missed: [!setup.from_start; 2],
         }
     }
@@ -89,7 +95,23 @@ impl Protocol for Http2 {
         Measure::Frame { length: length as u64, keep: length }
     }
 
+    /// Behind a frame of data comes the next one, until the body or the message is complete.
+    fn at_hole(&mut self, side: Side, bytes: &[u8]) -> Measure {
+        let (id, longest) = self.data[side as usize];
+        let Some(stream) = self.position(id).map(|at| &self.streams[at]) else { return Measure::Invalid };
+        let left = stream.bodies[side as usize].left(table::is_grpc(&stream.exchange));
+        if bytes.len() >= HEADER_BYTES || left == 0 || longest == 0 {
+            return Measure::Invalid;
+        }
+        let length = u32::try_from(left).map_or(longest, |left| left.min(longest));
+        self.foreseen[side as usize] = Some(Header { length, kind: DATA, flags: 0, stream: id });
+        Measure::Frame { length: HEADER_BYTES as u64 + u64::from(length), keep: 0 }
+    }
+
     fn frame(&mut self, frame: &Frame<'_>, output: &mut Output<'_>) {
+        if let Some(header) = self.foreseen[frame.side as usize].take() {
+            return self.foreseen(header, frame, output);
+        }
         let Some(header) = Header::read(frame.bytes) else { return };
         if frame.bytes.starts_with(b"PRI ") {
             return;
@@ -154,6 +176,7 @@ impl Protocol for Http2 {
         let at = side as usize;
         self.tables[at].forget();
         self.blocks[at] = None;
+        self.foreseen[at] = None;
         self.missed[at] = true;
         let _ = output;
         self.streams.iter_mut().for_each(|stream| stream.exchange.partial = true);
@@ -204,7 +227,7 @@ impl Http2 {
         }
         let mut exchange = output.pool.take();
         table::begin(&mut exchange);
-        self.streams.push_back(Stream { id, exchange, ended: [false; 2], body_bytes: [0; 2], body_cut: [false; 2] });
+        self.streams.push_back(Stream { id, exchange, ended: [false; 2], bodies: Default::default() });
         self.streams.len() - 1
     }
 
@@ -226,9 +249,12 @@ impl Http2 {
         // An answer whose request was never seen is not half an exchange.
         let orphan = side == Side::Server && !known && self.missed[Side::Client as usize];
         let at = self.open(block.stream, output);
-        let exchange = &mut self.streams[at].exchange;
+        let Stream { exchange, bodies, .. } = &mut self.streams[at];
         extend(exchange, frame);
         let mut decoded = self.tables[side as usize].decode(&block.bytes, |name, value| {
+            if name == b"content-length" {
+                bodies[side as usize].length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+            }
             if table::header(exchange, name, value) {
                 lines.extend_from_slice(name);
                 lines.extend_from_slice(b": ");
@@ -270,19 +296,35 @@ impl Http2 {
         let stream = &mut self.streams[at];
         extend(&mut stream.exchange, frame);
         let whole = u64::from(header.length) - u64::from(header.has(8));
-        let passed = if frame.cut { whole } else { content.len() as u64 };
-        stream.body_bytes[side as usize] += passed;
+        // Of a long frame not all is kept.
+        let all = frame.bytes.len() >= HEADER_BYTES + header.length as usize;
+        let passed = if all { content.len() as u64 } else { whole };
+        let data = &mut self.data[side as usize];
+        *data = (header.stream, data.1.max(header.length));
+        let body = &mut stream.bodies[side as usize];
+        body.pass(content, passed);
         let [_, column, size] = table::columns(side);
-        stream.exchange.set_int(size, i64::try_from(stream.body_bytes[side as usize]).unwrap_or(i64::MAX));
-        if !stream.body_cut[side as usize] {
+        stream.exchange.set_int(size, i64::try_from(body.bytes).unwrap_or(i64::MAX));
+        if !body.cut {
             let body = stream.exchange.body(column, side as usize);
             let room = limit.saturating_sub(body.len()).min(content.len());
             body.extend_from_slice(&content[..room]);
         }
-        stream.body_cut[side as usize] |= frame.cut;
+        stream.bodies[side as usize].cut |= frame.cut;
         stream.exchange.partial |= frame.cut;
         if header.has(END_STREAM) {
             self.end(header.stream, side, output);
+        }
+    }
+
+    /// A frame of data whose header was not seen; the last one of a body may have ended its side.
+    fn foreseen(&mut self, header: Header, frame: &Frame<'_>, output: &mut Output<'_>) {
+        self.data(header, b"", &Frame { cut: true, ..*frame }, output);
+        let Some(stream) = self.position(header.stream).map(|at| &self.streams[at]) else { return };
+        let is_grpc = table::is_grpc(&stream.exchange);
+        // An answer of gRPC ends with trailers.
+        if stream.bodies[frame.side as usize].left(is_grpc) == 0 && (frame.side == Side::Client || !is_grpc) {
+            self.end(header.stream, frame.side, output);
         }
     }
 

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::Http2;
 use super::hpack::{Block, Table};
-use crate::conformance::{check, fuzz_mutations, recorded};
+use crate::conformance::{check, events, fuzz_mutations, recorded, run};
 use crate::protocol::Setup;
 
 const COLUMNS: usize = 13;
@@ -94,4 +94,37 @@ fn an_unknown_entry_is_marked_and_later_ones_are_known() {
 #[test]
 fn mutated_conversations_do_no_harm() {
     fuzz_mutations::<Http2>(&recorded(include_str!("../../fixtures/grpc.txt")).remove(0), 100_000);
+}
+
+#[test]
+fn frames_in_the_unseen_middle_of_a_message_are_foreseen() {
+    let frame = |kind: u8, flags: u8, content: &[u8]| {
+        [&(content.len() as u32).to_be_bytes()[1..], &[kind, flags, 0, 0, 0, 1], content].concat()
+    };
+    let message = [&[0, 0, 3, 0x0d, 0x40][..], &[b'x'; 200_000]].concat();
+    let data = |flags: u8| -> Vec<u8> {
+        let frames = message.chunks(16_384);
+        let last = frames.len() - 1;
+        frames.enumerate().flat_map(|(at, part)| frame(0, if at == last { flags } else { 0 }, part)).collect()
+    };
+    let named = |first: &[u8]| [first, b"\x40\x0ccontent-type\x10application/grpc"].concat();
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let asked = [frame(1, 4, &named(b"\x83\x86\x84")), data(1)].concat();
+    let answered = [frame(1, 4, &named(b"\x88")), data(0), frame(1, 5, b"\x40\x0bgrpc-status\x010")].concat();
+    for (seen, tail) in [(120_000, 4095), (40_000, 50), (16_300, 30_000)] {
+        let mut lines = vec![('C', super::frame::PREFACE.to_vec()), ('S', settings.to_vec())];
+        for (who, bytes) in [('C', &asked), ('S', &answered)] {
+            let (head, tail) = bytes.split_at(bytes.len() - tail);
+            lines.extend([(who, head.to_vec()), (who, tail.to_vec())]);
+        }
+        let mut events = events(&lines);
+        events[2].cut(seen);
+        events[4].cut(seen);
+        let rows = run::<Http2>(&events, Setup::default(), COLUMNS);
+        assert_eq!(rows.len(), 1, "{seen}");
+        let (row, partial) = &rows[0];
+        let columns: Vec<&str> = row.split('|').collect();
+        assert_eq!((columns[7], columns[9], columns[12]), ("200005", "200", "200005"));
+        assert!(columns[8].contains("grpc-status: 0\r\n") && *partial, "{row}");
+    }
 }
