@@ -1,12 +1,14 @@
 //! Alerts: scripts whose rows are conditions that stand. A row that comes raises, one that goes clears; both become
 //! rows of `system.alerts`, and are posted to whom the settings or the script's manifest name.
 
+mod kept;
 mod machine;
 mod table;
 mod watch;
 mod webhook;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch as channel;
@@ -15,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::engine::{AlertScript, Engine};
 use crate::feed::Feed;
 use crate::signals::stopped;
+use kept::Kept;
 use webhook::Webhooks;
 
 /// Scripts that can be alerts at a time.
@@ -27,6 +30,7 @@ struct Context {
     feed: Feed,
     node: String,
     webhooks: Webhooks,
+    kept: Kept,
     stopping: channel::Receiver<bool>,
 }
 
@@ -43,6 +47,8 @@ pub(crate) struct Outlets {
     pub(crate) webhook: Option<String>,
     /// Name of this node.
     pub(crate) node: String,
+    /// The state directory.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// Watches all scripts that are alerts, as they come and go, until the server stops. `changes` tells that they do.
@@ -52,12 +58,15 @@ pub(crate) async fn keep(
     mut changes: channel::Receiver<u64>,
     mut stopping: channel::Receiver<bool>,
 ) {
-    let Outlets { feed, webhook, node } = outlets;
+    let Outlets { feed, webhook, node, state } = outlets;
     let webhooks = match Webhooks::new(webhook, stopping.clone()) {
         Ok(webhooks) => webhooks,
         Err(error) => return tracing::error!("alerts cannot be watched: {error}"),
     };
-    let context = Context { engine, feed, node, webhooks, stopping: stopping.clone() };
+    let kept = Kept::of(state.as_deref());
+    webhooks.resume(kept.waiting().await);
+    kept.keep_waiting(Vec::new()).await;
+    let context = Context { engine, feed, node, webhooks, kept, stopping: stopping.clone() };
     let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
     loop {
         changes.borrow_and_update();
@@ -71,7 +80,7 @@ pub(crate) async fn keep(
         drop(script);
         let _ = task.await;
     }
-    context.webhooks.end().await;
+    context.kept.keep_waiting(context.webhooks.end().await).await;
 }
 
 /// Starts, changes and ends watches so that they are those of the scripts that there are.

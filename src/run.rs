@@ -106,7 +106,8 @@ async fn keep_own(
 ) -> Vec<JoinHandle<()>> {
     let Some(directory) = settings.scripts() else { return Vec::new() };
     let (changes, scripts) = engine.keep_own(directory).await;
-    let outlets = Outlets { feed, webhook: settings.alert_webhook().map(str::to_owned), node: node.to_owned() };
+    let webhook = settings.alert_webhook().map(str::to_owned);
+    let outlets = Outlets { feed, webhook, node: node.to_owned(), state: settings.state() };
     vec![scripts, tokio::spawn(alerts::keep(Arc::clone(engine), outlets, changes, stopping))]
 }
 

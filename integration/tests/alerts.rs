@@ -122,3 +122,32 @@ fn a_script_that_goes_takes_its_alerts_with_it() -> Result<()> {
     assert_eq!(agent.stop(), Some(0));
     Ok(())
 }
+
+#[test]
+fn alerts_that_stand_outlast_a_restart_and_are_not_raised_again() -> Result<()> {
+    let (scripts, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let folder = scripts.path().join("team/busy");
+    write(&folder, "manifest.yaml", "alert: true\n");
+    write(&folder, "view.sql", &script(1));
+    let (address, taken) = receiver()?;
+    let flags = ["--alert-webhook", &address, "--state", state.path().to_str().unwrap()];
+    let standing = "SELECT count(*) FROM alerts WHERE state = 'raised'";
+    let count = |state: &str| of_state(&taken.lock().unwrap(), state).len();
+
+    let first = agent(scripts.path(), &flags)?;
+    processes::wait_until("messages", || count("raised") == 2)?;
+    processes::wait_until("alerts", || first.number(standing).is_ok_and(|count| count == 2))?;
+    let since = first.query("SELECT subject, since, raised FROM alerts ORDER BY subject")?;
+    assert_eq!(first.stop(), Some(0));
+
+    let second = agent(scripts.path(), &flags)?;
+    processes::wait_until("alerts", || second.number(standing).is_ok_and(|count| count == 2))?;
+    assert_eq!(second.query("SELECT subject, since, raised FROM alerts ORDER BY subject")?, since);
+    processes::wait_until("rows", || second.number("SELECT count(*) FROM http_events").is_ok_and(|count| count > 0))?;
+    write(&folder, "view.sql", &script(1_000_000));
+    // A row that was not seen again before the script changed is waited for a minute.
+    processes::wait_at_most(90, "the end of the alerts", || count("cleared") == 2)?;
+    assert_eq!(count("raised"), 2, "{:?}", taken.lock().unwrap());
+    assert_eq!(second.stop(), Some(0));
+    Ok(())
+}

@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Alerts of a script that can stand, or wait, at a time; later ones are not seen until there is room.
 const SUBJECTS_MAX: usize = 10_000;
 /// Cleared alerts of a script that are kept.
 const CLEARED_MAX: usize = 100;
+/// How long an alert of an earlier run stands at least without its row, while tables fill again.
+const RESTORED_MS: u64 = 60_000;
 
 /// An alert as it is shown. Times are milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Alert {
     pub(super) subject: String,
     pub(super) row: String,
@@ -54,6 +58,8 @@ struct Standing {
     raised: Option<u64>,
     /// Since when its row has been gone.
     gone: Option<u64>,
+    /// It is of an earlier run, and its row was not seen in this one.
+    is_restored: bool,
 }
 
 impl Machine {
@@ -61,6 +67,31 @@ impl Machine {
     pub(super) fn configure(&mut self, raise_after: Duration, clear_after: Duration) {
         self.raise_after_ms = raise_after.as_millis() as u64;
         self.clear_after_ms = clear_after.as_millis() as u64;
+    }
+
+    /// The alerts of an earlier run, with those that were cleared; they are told to nobody again.
+    pub(super) fn restore(&mut self, alerts: Vec<Alert>) -> Outcome {
+        let mut outcome = Outcome::default();
+        for alert in alerts {
+            if alert.cleared.is_some() && self.cleared.len() < CLEARED_MAX {
+                self.cleared.push_back(alert.clone());
+            } else if alert.cleared.is_none() && self.standing.len() < SUBJECTS_MAX {
+                let Alert { subject, row, since, raised, .. } = alert.clone();
+                let standing = Standing { row, since, raised: Some(raised), gone: None, is_restored: true };
+                self.standing.insert(subject, standing);
+            } else {
+                self.dropped += 1;
+                continue;
+            }
+            outcome.changes.push((alert, 1));
+        }
+        outcome
+    }
+
+    /// What [`Machine::restore`] takes in a later run.
+    pub(super) fn alerts(&self) -> Vec<Alert> {
+        let standing = self.standing.iter().filter_map(|(subject, standing)| standing.shown(subject));
+        self.cleared.iter().cloned().chain(standing).collect()
     }
 
     /// A row's multiplicity changes.
@@ -93,6 +124,7 @@ impl Machine {
     /// The script is an alert no longer: all that stand are cleared.
     pub(super) fn end(&mut self, time: u64) -> Outcome {
         self.clear_after_ms = 0;
+        self.standing.values_mut().for_each(|standing| standing.is_restored = false);
         self.present.clear();
         let mut outcome = self.close(time);
         outcome.changes.extend(self.cleared.drain(..).map(|alert| (alert, -1)));
@@ -108,11 +140,12 @@ impl Machine {
                     self.dropped += 1;
                     continue;
                 }
-                let standing = Standing { row: row.clone(), since: time, raised: None, gone: None };
+                let standing = Standing { row: row.clone(), since: time, raised: None, gone: None, is_restored: false };
                 self.standing.insert(subject.clone(), standing);
             }
             let Some(standing) = self.standing.get_mut(subject) else { continue };
             standing.gone = None;
+            standing.is_restored = false;
             let before = standing.shown(subject);
             standing.row.clone_from(row);
             if standing.raised.is_none() && time.saturating_sub(standing.since) >= self.raise_after_ms {
@@ -134,7 +167,8 @@ impl Machine {
             self.standing.remove(subject);
             return;
         };
-        if time.saturating_sub(gone) < self.clear_after_ms {
+        let patience = if standing.is_restored { RESTORED_MS } else { 0 };
+        if time.saturating_sub(gone) < self.clear_after_ms.max(patience) {
             return;
         }
         self.standing.remove(subject);

@@ -22,21 +22,33 @@ use crate::signals::stopped;
 const PEER: &str = "alerts";
 /// After a view that cannot be followed, the next try is so much later.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Alerts are written to disk at most so often, in milliseconds of closed times.
+const KEEP_EVERY_MS: u64 = 1000;
 
 /// Watches a script until its sender is dropped or the server stops. Alerts that stood are cleared in the first case.
 pub(super) async fn run(context: Context, mut script: Receiver<AlertScript>) {
-    let mut watch = Watch { context, script: script.borrow_and_update().clone(), machine: Machine::default(), time: 0 };
+    let mut watch = Watch {
+        context,
+        script: script.borrow_and_update().clone(),
+        machine: Machine::default(),
+        time: 0,
+        kept: 0,
+        is_changed: false,
+    };
+    watch.restore().await;
     loop {
         let rule = &watch.script.script.manifest.rule;
         watch.machine.configure(rule.raise_after, rule.clear_after);
         match watch.follow(&mut script).await {
             Ended::Changed => watch.script = script.borrow_and_update().clone(),
             Ended::Gone => break,
-            Ended::Stopping => return,
+            Ended::Stopping => return watch.keep().await,
         }
     }
     let outcome = watch.machine.end(watch.time);
     watch.tell(outcome).await;
+    watch.is_changed = true;
+    watch.keep().await;
 }
 
 struct Watch {
@@ -45,6 +57,10 @@ struct Watch {
     machine: Machine,
     /// The last closed time.
     time: u64,
+    /// When alerts were written to disk.
+    kept: u64,
+    /// Alerts were raised or cleared since.
+    is_changed: bool,
 }
 
 /// Why a script is followed no longer.
@@ -57,6 +73,20 @@ enum Ended {
 }
 
 impl Watch {
+    /// Takes over what stood in an earlier run.
+    async fn restore(&mut self) {
+        let alerts = self.context.kept.alerts(&self.script.script.name).await;
+        let outcome = self.machine.restore(alerts);
+        self.tell(outcome).await;
+    }
+
+    async fn keep(&mut self) {
+        if std::mem::take(&mut self.is_changed) {
+            self.kept = self.time;
+            self.context.kept.keep_alerts(&self.script.script.name, self.machine.alerts()).await;
+        }
+    }
+
     /// Follows the view until something ends that; a view that fails is tried again.
     async fn follow(&mut self, script: &mut Receiver<AlertScript>) -> Ended {
         let mut stopping = self.context.stopping.clone();
@@ -107,6 +137,9 @@ impl Watch {
                 self.time = time;
                 let outcome = self.machine.close(time);
                 self.tell(outcome).await;
+                if time.saturating_sub(self.kept) >= KEEP_EVERY_MS {
+                    self.keep().await;
+                }
             }
             Event::Restart(_) => self.machine.restart(),
             Event::Schema(_) | Event::Changes(_) => {}
@@ -130,6 +163,7 @@ impl Watch {
             let change = table::change(&script.name, &outcome.changes);
             self.context.feed.send(Fed::States(vec![change])).await;
         }
+        self.is_changed |= !outcome.events.is_empty();
         let mut lost = 0;
         for Told::Raised(alert) | Told::Cleared(alert) in &outcome.events {
             tracing::info!(script = script.name, subject = alert.subject, state = table::state_of(alert), "alert");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -57,6 +57,13 @@ impl Message {
     }
 }
 
+/// A message that was not posted before the server stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    address: String,
+    text: String,
+}
+
 /// Where messages are put; clones are the same queues.
 #[derive(Clone)]
 pub(super) struct Webhooks {
@@ -69,7 +76,8 @@ pub(super) struct Webhooks {
 /// An address with its queue and the task that empties it.
 struct Post {
     queue: mpsc::Sender<String>,
-    task: JoinHandle<()>,
+    /// Ends with what was not posted.
+    task: JoinHandle<Vec<String>>,
 }
 
 impl Webhooks {
@@ -91,6 +99,14 @@ impl Webhooks {
         addresses.map(|address| u64::from(!self.put(address, text.clone()))).sum()
     }
 
+    /// Puts messages of an earlier run where they are to be posted.
+    pub(super) fn resume(&self, messages: Vec<Waiting>) {
+        let lost = messages.into_iter().filter(|message| !self.put(&message.address, message.text.clone())).count();
+        if lost > 0 {
+            tracing::error!("there is no room for {lost} messages that an earlier run had not posted");
+        }
+    }
+
     fn put(&self, address: &str, text: String) -> bool {
         let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(post) = posts.get(address) {
@@ -106,39 +122,46 @@ impl Webhooks {
         put
     }
 
-    /// Ends all tasks; what waits is not posted any more once the server stops.
-    pub(super) async fn end(self) {
+    /// Ends all tasks, once the server stops: what is not posted by then.
+    pub(super) async fn end(self) -> Vec<Waiting> {
         let posts = std::mem::take(&mut *self.posts.lock().unwrap_or_else(PoisonError::into_inner));
-        for (_, Post { queue, task }) in posts {
+        let mut left = Vec::new();
+        for (address, Post { queue, task }) in posts {
             drop(queue);
-            let _ = task.await;
+            let texts = task.await.unwrap_or_default();
+            left.extend(texts.into_iter().map(|text| Waiting { address: address.clone(), text }));
         }
+        left
     }
 }
 
+/// Posts until the queue has ended; once the server stops, what comes is only collected.
 async fn post_all(
     client: reqwest::Client,
     address: String,
     mut waiting: mpsc::Receiver<String>,
     mut stopping: watch::Receiver<bool>,
-) {
-    let posting = async {
-        while let Some(text) = waiting.recv().await {
-            post(&client, &address, text).await;
+) -> Vec<String> {
+    let mut left = Vec::new();
+    while let Some(text) = waiting.recv().await {
+        let posted = !*stopping.borrow()
+            && tokio::select! {
+                () = post(&client, &address, &text) => true,
+                () = stopped(&mut stopping) => false,
+            };
+        if !posted {
+            left.push(text);
         }
-    };
-    tokio::select! {
-        () = posting => {}
-        () = stopped(&mut stopping) => {}
     }
+    left
 }
 
 /// Posts one message, again and again as long as the receiver may take it later.
-async fn post(client: &reqwest::Client, address: &str, text: String) {
+async fn post(client: &reqwest::Client, address: &str, text: &str) {
     let [mut pause, longest] = PAUSES;
     let mut why = String::new();
     for _ in 0..TRIES_MAX {
-        let request = client.post(address).header("content-type", "application/json").body(text.clone());
+        let request = client.post(address).header("content-type", "application/json").body(text.to_owned());
         match request.send().await.map(|response| response.status()) {
             Ok(status) if status.is_success() => return,
             Ok(status) if !is_passing(status) => {

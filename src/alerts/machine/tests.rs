@@ -73,6 +73,41 @@ fn a_restart_with_the_same_rows_tells_nothing() {
     assert_eq!(told(&machine.end(30)), ["-a 1"]);
 }
 
+#[test]
+fn what_stood_in_an_earlier_run_is_not_raised_again_and_cleared_when_its_row_stays_away() {
+    let mut before = machine(0, 0);
+    update(&mut before, "a", "1", 1);
+    update(&mut before, "b", "1", 1);
+    update(&mut before, "c", "1", 1);
+    before.close(10);
+    update(&mut before, "c", "1", -1);
+    before.close(20);
+
+    let mut after = machine(0, 0);
+    let restored = after.restore(before.alerts());
+    assert_eq!((told(&restored).len(), restored.changes.len()), (0, 3));
+    assert_eq!(after.alerts(), before.alerts());
+    assert_eq!(after.close(1_000), Outcome::default());
+    update(&mut after, "a", "2", 1);
+    let outcome = after.close(2_000);
+    assert_eq!((told(&outcome).len(), outcome.changes.len()), (0, 2), "its row is another");
+    update(&mut after, "a", "2", -1);
+    assert_eq!(told(&after.close(3_000)), ["-a 2"]);
+    assert!(told(&after.close(60_999)).is_empty());
+    assert_eq!(told(&after.close(61_000)), ["-b 1"]);
+}
+
+#[test]
+fn a_script_that_ends_clears_at_once_what_an_earlier_run_left() {
+    let mut before = machine(0, 0);
+    update(&mut before, "a", "1", 1);
+    before.close(10);
+    let mut after = machine(0, 50);
+    after.restore(before.alerts());
+    assert_eq!(told(&after.end(20)), ["-a 1"]);
+    assert!(after.alerts().is_empty());
+}
+
 proptest! {
     /// Without durations, what stands is what is present, and the table is what was raised and cleared.
     #[test]
