@@ -152,6 +152,7 @@ fn apply(counters: &mut Counters, changes: &Changes) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     #[test]
     fn what_an_exchange_is_can_be_taken_from_the_bundled_view() {

@@ -1,7 +1,7 @@
 """Reads the topic of a sink as its users do, with a client of another make: read_committed, every record applied.
 
-reader.py BROKERS TOPIC MODE [NODE]  prints {"rows": {ROW: MULTIPLICITY}, "frontier": T, "records": N, "problems": [...]}
-for the node's records (of all nodes without NODE).
+reader.py BROKERS TOPIC MODE [NODE [REGISTRY]]  prints {"rows": {ROW: MULTIPLICITY}, "frontier": T, "records": N, "problems": [...]}
+for the node's records (of all nodes without NODE). With the URL of a schema registry keys and values are Avro.
 """
 
 import json
@@ -54,7 +54,19 @@ def compact(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def main(brokers, topic, mode, node=None):
+def decoder(topic, registry):
+    """Turns keys and values into what they say."""
+    if registry is None:
+        return lambda field, data: json.loads(data)
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.avro import AvroDeserializer
+    from confluent_kafka.serialization import SerializationContext
+    decode = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+    return lambda field, data: decode(data, SerializationContext(topic, field))
+
+
+def main(brokers, topic, mode, node=None, registry=None):
+    decode = decoder(topic, registry)
     rows, values, problems, records, last = {}, {}, [], 0, {}
     frontiers = {}
     for message in read(brokers, topic + ".frontier"):
@@ -69,13 +81,15 @@ def main(brokers, topic, mode, node=None):
         records += 1
         if not headers.get("view"):
             problems.append("a record without header view")
+        if message.key() is not None:
+            decode("key", message.key())
         if mode == "upsert":
             if message.value() is None:
                 values.pop(message.key(), None)
             else:
-                values[message.key()] = compact(json.loads(message.value()))
+                values[message.key()] = compact(decode("value", message.value()))
             continue
-        envelope = json.loads(message.value())
+        envelope = decode("value", message.value())
         source = envelope["source"]
         if source["node"] != sender or envelope["op"] not in "rcud" or envelope["ts_ms"] != source["time"]:
             problems.append(f"an envelope that does not fit: {compact(envelope)}")

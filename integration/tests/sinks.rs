@@ -227,6 +227,7 @@ fn bad_input_is_one_clear_line_at_apply() -> Result<()> {
             "unknown key `topik`; did you mean `topic`?",
         ),
         (manifest("map", "view = \"service_map\"", &brokers, "acks = \"1\""), "too few for transactions"),
+        (manifest("map", "view = \"service_map\"", &brokers, "format = \"avro\""), "needs a schema registry"),
         (manifest("a b", "view = \"service_map\"", &brokers, ""), "`a b` is no name of a sink"),
         (manifest("map", "table = \"http_events\"", &brokers, "mode = \"upsert\""), "needs rows with a key"),
         (manifest("map", "view = \"service_map\"", &sasl, &login("PLAIN", "wrong")), "uthentication failed"),

@@ -1,17 +1,21 @@
 //! A topic as an endpoint: exactly once. After a start the topic is read, and what it lacks of the view is written; a
 //! time at or before the last committed frontier is never written again.
 
+mod avro;
+mod codecs;
 mod ends;
 mod faults;
 mod held;
 mod producer;
 mod records;
+mod registry;
 mod session;
 mod settings;
 mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use watershed_model::cells::Cells;
@@ -25,6 +29,8 @@ use records::{Change, Records, Rows, Writer};
 use session::Session;
 pub(crate) use settings::KafkaSettings;
 
+/// One answer of a broker or a registry may take this long.
+const ANSWER: Duration = Duration::from_secs(5);
 /// A producer may be fenced this often in a row without another agent: by the rest of a sink that has ended, or by a
 /// coordinator that gave its transaction up.
 const MOST_FENCED: usize = 3;

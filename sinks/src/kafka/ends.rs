@@ -9,11 +9,10 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 
+use super::ANSWER;
 use super::faults::{Overheard, fault};
 use crate::endpoint::Fault;
 
-/// One answer of a broker may take this long.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -9,12 +9,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::ANSWER;
 use super::ends::Ends;
 use super::faults::{Overheard, fault};
 use crate::endpoint::Fault;
 
-/// One answer of a broker may take this long.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Reading gives up when nothing has come for so long.
 const SILENCE: Duration = Duration::from_secs(20);
 /// Open transactions of others may take this long before the sink says that it waits for them.

@@ -20,7 +20,7 @@ const INIT: Duration = Duration::from_secs(10);
 const COMMIT: Duration = Duration::from_secs(10);
 
 /// A key, a value, headers: what is sent.
-pub(super) type Send<'a> = BaseRecord<'a, str, str>;
+pub(super) type Send<'a> = BaseRecord<'a, [u8], [u8]>;
 
 pub(super) struct Producer {
     producer: ThreadedProducer<Overheard>,
@@ -100,7 +100,7 @@ impl Producer {
     ) -> Result<(), Fault> {
         self.begin()?;
         for (topic, partition) in partitions {
-            self.send(BaseRecord::to(topic).partition(*partition).headers(headers.clone()).key(key))?;
+            self.send(BaseRecord::to(topic).partition(*partition).headers(headers.clone()).key(key.as_bytes()))?;
         }
         // What has not reached the brokers leaves no mark.
         self.producer.flush(COMMIT).map_err(|error| self.lost("ending a transaction", &error))?;

@@ -9,6 +9,8 @@ use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use serde::{Deserialize, Serialize};
 
+use super::avro::Mismatch;
+use super::codecs::Codecs;
 use super::ends::Ends;
 use super::held::{Reader, Since, header};
 use super::producer::{Outcome, Producer};
@@ -33,6 +35,7 @@ const OVERTAKING: Duration = Duration::from_secs(5);
 /// A producer, its topics, and what they hold.
 pub(super) struct Session {
     producer: Producer,
+    codecs: Codecs,
     settings: KafkaSettings,
     identity: Identity,
     shape: Arc<Shape>,
@@ -87,11 +90,13 @@ impl Session {
         topics::ensure(&settings.consumer(identity), &[rows, frontiers], is_new)?;
         let most_bytes = topics::most_bytes(&client, &topic).unwrap_or(MOST_BYTES).min(MOST_BYTES);
 
+        let codecs = Codecs::open(settings, &shape, &topic, is_new)?;
         let producer = Producer::open(settings, identity, &stopped, is_new)?;
         let text = |key, value| Header { key, value: Some(value) };
         let headers = OwnedHeaders::new().insert(text("node", &identity.node)).insert(text("view", &shape.view));
         let mut session = Self {
             producer,
+            codecs,
             settings: settings.clone(),
             identity: identity.clone(),
             shape,
@@ -151,19 +156,26 @@ impl Session {
         let since = if self.shape.append { Since::Ago(TABLE_AGE) } else { Since::Beginning };
         let config = self.settings.consumer(&self.identity);
         let reader = Reader { config: &config, stopped: &self.stopped };
-        let mut foreign = 0u64;
+        let (mut foreign, mut is_of_another_schema) = (0u64, false);
         reader.read(&self.topic, since, |message| {
             let is_ours = header(message, "node") == Some(&self.identity.node)
                 && header(message, "view") == Some(&self.shape.view);
             if !is_ours {
                 return;
             }
-            let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            let (key, value) = (text(message.key()), text(message.payload()));
-            if rows.read(self.settings.mode, key.as_deref(), value.as_deref()).is_err() {
-                foreign += 1;
-            }
+            let read = match self.codecs.decode(message.key(), message.payload()) {
+                Ok(read) => rows.read(self.settings.mode, read.key.as_deref(), read.value.as_deref()).is_ok(),
+                Err(Mismatch::Datum(_)) => false,
+                Err(Mismatch::Schema) => {
+                    is_of_another_schema = true;
+                    return;
+                }
+            };
+            foreign += u64::from(!read);
         })?;
+        if is_of_another_schema {
+            return Err(Fault::Fatal(format!("topic {}: {}", self.topic, Mismatch::Schema)));
+        }
         if foreign > 0 {
             tracing::warn!(topic = self.topic, records = foreign, "records that no sink of this mode has written");
         }
@@ -179,17 +191,18 @@ impl Session {
         self.begun = Some(frontier);
         for record in records {
             let mut send = BaseRecord::to(&self.topic).headers(self.headers.clone());
-            if let Some(key) = &record.key {
-                send = send.key(key.as_str());
+            let encoded = self.codecs.encode(record).map_err(|error| Fault::Fatal(error.to_string()))?;
+            if let Some(key) = &encoded.key {
+                send = send.key(key.as_slice());
             }
-            if let Some(value) = &record.value {
-                send = send.payload(value.as_str());
+            if let Some(value) = &encoded.value {
+                send = send.payload(value.as_slice());
             }
             self.producer.send(send)?;
         }
         let key = frontier_key(&self.identity.node, &self.shape.view);
         let value = serde_json::to_string(&Frontier { time: frontier }).expect("numbers are always JSON");
-        self.producer.send(BaseRecord::to(&self.frontier_topic).key(key.as_str()).payload(value.as_str()))?;
+        self.producer.send(BaseRecord::to(&self.frontier_topic).key(key.as_bytes()).payload(value.as_bytes()))?;
         self.commit(frontier, records.len())
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use reqwest::Url;
 use serde::Deserialize;
 
 use super::records::Mode;
@@ -28,7 +29,7 @@ pub struct KafkaSettings {
     #[serde(default = "changes")]
     pub(super) mode: Mode,
     #[serde(default)]
-    format: Format,
+    pub(super) format: Format,
     #[serde(default)]
     acks: Acks,
     #[serde(default)]
@@ -39,6 +40,7 @@ pub struct KafkaSettings {
     pub(super) replication: Option<i32>,
     /// How long a topic that is created keeps records; for ever if it is not given.
     pub(super) retention: Option<Span>,
+    pub(super) registry: Option<Registry>,
     security: Option<Security>,
 }
 
@@ -55,9 +57,21 @@ fn changes() -> Mode {
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Format {
+pub(super) enum Format {
     #[default]
     Json,
+    /// With schemas in a registry.
+    Avro,
+}
+
+/// `[kafka.registry]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registry {
+    #[serde(deserialize_with = "crate::http::url")]
+    pub(super) url: Url,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
 }
 
 /// Transactions need all replicas, so that is the only choice.
@@ -142,9 +156,18 @@ impl KafkaSettings {
     /// Whether such rows can be written in this mode.
     pub(crate) fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         let wrong = |message: String| Err(ManifestError(format!("[kafka] {message}")));
-        let (Format::Json, Acks::All) = (self.format, self.acks);
+        let Acks::All = self.acks;
         if self.brokers().is_empty() {
             return wrong("brokers is empty; write it like \"host:9092\"".to_owned());
+        }
+        match (self.format, &self.registry) {
+            (Format::Json, None) | (Format::Avro, Some(_)) => (),
+            (Format::Avro, None) => {
+                return wrong(
+                    "format = \"avro\" needs a schema registry: [kafka.registry] url = \"http://…\"".to_owned(),
+                );
+            }
+            (Format::Json, Some(_)) => return wrong("a registry is of no use to format = \"json\"".to_owned()),
         }
         let topic = self.topic("node", &shape.view);
         let is_plain = topic.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));

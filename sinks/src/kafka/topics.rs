@@ -8,11 +8,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::runtime::Handle;
 
+use super::ANSWER;
 use super::faults::{Overheard, fault};
 use crate::endpoint::Fault;
 
-/// One answer of a broker may take this long.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Events that a failed connection may leave.
 const EVENTS: usize = 100;
 

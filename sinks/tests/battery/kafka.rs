@@ -10,6 +10,7 @@ use watershed_integration::broker::{self, Broker};
 use watershed_integration::processes;
 
 use crate::cases::Other;
+use crate::registry::Registry;
 use crate::view::Rows;
 
 /// One broker at a time: they need much memory and start slowly side by side.
@@ -18,7 +19,8 @@ static ONE: Mutex<()> = Mutex::new(());
 pub(crate) struct Kafka {
     pub(crate) broker: Broker,
     mode: &'static str,
-    extra: String,
+    /// Records are Avro if there is one.
+    registry: Option<Registry>,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -36,24 +38,28 @@ impl Kafka {
             return Err("no Python with confluent-kafka; `tools/setup.sh test` installs it".to_owned());
         }
         let broker = Broker::start().unwrap()?;
-        Ok(Self { broker, mode, extra: String::new(), _one: one })
+        Ok(Self { broker, mode, registry: None, _one: one })
+    }
+
+    fn avro(mode: &'static str) -> Result<Self, String> {
+        Ok(Self { registry: Some(Registry::start()), ..Self::new(mode)? })
     }
 }
 
 impl Other for Kafka {
     fn section(&self) -> String {
-        format!(
-            "[kafka]\nbrokers = \"{}\"\ntopic = \"rows\"\nmode = \"{}\"\n{}",
-            self.broker.address(),
-            self.mode,
-            self.extra
-        )
+        let format = self.registry.as_ref().map_or_else(String::new, |registry| {
+            format!("format = \"avro\"\n[kafka.registry]\nurl = \"{}\"\n", registry.url())
+        });
+        let (brokers, mode) = (self.broker.address(), self.mode);
+        format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"rows\"\nmode = \"{mode}\"\n{format}")
     }
 
     fn held(&self) -> (Rows, u64) {
         let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integration/kafka/reader.py");
         let mut command = Command::new(broker::python().unwrap());
         command.arg(reader).args([&self.broker.address(), "rows", self.mode, "test"]);
+        command.args(self.registry.as_ref().map(Registry::url));
         let read: Read = serde_json::from_str(&processes::output(&mut command).unwrap()).unwrap();
         assert!(read.problems.is_empty(), "{:?}", read.problems);
         (read.rows, read.frontier)
@@ -96,4 +102,16 @@ mod upsert {
         a_slow_endpoint_does_not_slow_the_view,
         shutdown_writes_what_waits_or_gives_up_in_time
     );
+}
+
+mod avro_changes {
+    use super::Kafka;
+
+    crate::battery!(Kafka::avro("changes"), rows_without_key_are_counted, a_restart_in_the_middle_changes_nothing);
+}
+
+mod avro_upsert {
+    use super::Kafka;
+
+    crate::battery!(Kafka::avro("upsert"), snapshot_deltas_and_retractions, a_restart_in_the_middle_changes_nothing);
 }
