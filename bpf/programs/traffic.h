@@ -261,10 +261,12 @@ static __always_inline int transferred(struct sock *sk, int bytes, int flags, __
 		if (source.direction != direction || (task->io_uring && socket_of(task, source.descriptor) != sk))
 			source.kind = SOURCE_NONE;
 		if (source.kind == SOURCE_BATCH) {
-			/* Which message of a batch this is cannot be told unless there is only one. */
-			source.kind = source.count == 1 ? SOURCE_MESSAGE : SOURCE_NONE;
-			if (source.kind == SOURCE_NONE)
+			int place = source.count > 1 ? batch_place(source.pointer, source.count, direction) : 0;
+			source.kind = place < 0 ? SOURCE_NONE : SOURCE_MESSAGE;
+			if (place < 0)
 				count_loss(LOSS_BATCH_UNKNOWN, bytes);
+			else
+				source.pointer += place * sizeof(struct user_batch_entry);
 		}
 		resolve(&source);
 	}

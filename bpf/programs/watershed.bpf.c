@@ -17,6 +17,7 @@
 #include "maps/losses.h"
 #include "maps/scratch.h"
 #include "maps/tls.h"
+#include "maps/batches.h"
 
 const volatile struct settings settings SEC(".rodata.settings");
 struct live live SEC(".data.live") = { .capture_bytes = 1024 };
@@ -24,6 +25,7 @@ struct live live SEC(".data.live") = { .capture_bytes = 1024 };
 #include "losses.h"
 #include "arguments.h"
 #include "capture.h"
+#include "batches.h"
 #include "scope.h"
 #include "connections.h"
 #include "traffic.h"

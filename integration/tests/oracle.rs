@@ -28,6 +28,7 @@ macro_rules! cases {
 
 cases! {
     amqp_rows_are_what_was_said_as_root: amqp, "amqp_events", 5672, servers::rabbitmq, "rabbitmq-server", "pika";
+    bind_rows_are_what_was_said_as_root: dns, "dns_events", 53, servers::bind, "named", "dns.query";
     cql_rows_are_what_was_said_as_root: cql, "cql_events", 9042, servers::cassandra, "java", "cassandra.cluster";
     dns_rows_are_what_was_said_as_root: dns, "dns_events", 53, servers::unbound, "unbound", "dns.query";
     http2_rows_are_what_was_said_as_root: http2, "http_events", 50051, servers::grpc, "ip", "grpc";

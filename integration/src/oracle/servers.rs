@@ -169,6 +169,25 @@ pub fn unbound(stage: &Stage) -> Result<Owned> {
     Owned::spawn(stage.command("unbound")?.args(["-d", "-c", &stage.path("unbound.conf")]))
 }
 
+/// BIND, which takes many queries with one call.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn bind(stage: &Stage) -> Result<Owned> {
+    let mut zone = fs::read_to_string(format!("{SOURCES}/bind.zone"))?;
+    for number in 0..100 {
+        zone += &format!("host{number} A 192.0.2.{number}\n");
+    }
+    for number in 0..60 {
+        zone += &format!("large TXT \"a text that is long enough to fill datagrams {number}\"\n");
+    }
+    fs::write(stage.path("oracle.zone"), zone)?;
+    let folder = stage.path("");
+    let settings = fs::read_to_string(format!("{SOURCES}/bind.conf"))?.replace("FOLDER", &folder);
+    fs::write(stage.path("bind.conf"), settings)?;
+    Owned::spawn(stage.command("named")?.args(["-g", "-n", "1", "-c", &stage.path("bind.conf")]))
+}
+
 /// A gRPC server of Python's library.
 ///
 /// # Errors
