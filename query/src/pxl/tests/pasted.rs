@@ -117,3 +117,16 @@ fn all_mistakes_of_an_agg_are_told_with_those_around_it() {
         assert!(found.iter().any(|error| error.starts_with(&place) && error.contains(part)), "{part}: {found:?}");
     }
 }
+
+#[test]
+fn constants_are_looked_up_below_a_group_by() {
+    for lookup in
+        ["pod_name_to_namespace('shop/cart')", "upid_to_pod_name(px.uint128('00000000-0000-0001-0000-000000000007'))"]
+    {
+        runs_both_ways(&format!(
+            "import px\ndf = px.DataFrame('http_events', start_time='-5m')\n\
+             df = df[px.pod_id_to_pod_name(df.req_body) == px.{lookup}]\n\
+             px.display(df.groupby('req_path').agg(n=('latency', px.count)))\n"
+        ));
+    }
+}
