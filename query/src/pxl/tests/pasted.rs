@@ -130,3 +130,13 @@ fn constants_are_looked_up_below_a_group_by() {
         ));
     }
 }
+
+#[test]
+fn times_far_beyond_the_calendar_are_no_failure() {
+    for far in [
+        "px.upid_to_start_ts(px.uint128('00000000-0000-0001-0000-000000000007')) + px.floor(px.pow(10, 200))",
+        "px.now() - px.floor(px.pow(10, 200))",
+    ] {
+        check(&format!("df.t = {far}\ndf.known = df.t == df.t\ndf = df[['known']].head(1)"), "true");
+    }
+}
