@@ -74,7 +74,6 @@ pub(crate) struct Engine {
 struct Resolved {
     tables: Vec<ScriptTable>,
     tracepoints: Vec<Tracepoint>,
-    text: String,
     view: Option<String>,
 }
 
@@ -166,7 +165,7 @@ impl Engine {
         let inputs = Inputs { arguments: &request.arguments, vis: vis.as_deref() };
         let script =
             watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
-        Ok(Resolved { tables: script.tables, tracepoints: script.tracepoints, text, view })
+        Ok(Resolved { tables: script.tables, tracepoints: script.tracepoints, view })
     }
 
     fn script(&self, name: &str) -> Result<Arc<Script>, Problem> {

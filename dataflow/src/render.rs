@@ -1,6 +1,5 @@
 //! Renders a plan as a dataflow in a running worker. The plan was checked before, so nothing here fails.
 
-mod identity;
 mod join;
 mod reduce;
 
@@ -17,7 +16,7 @@ use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use watershed_operators::{Leaf, Row, Rows, distinct, first_rows, leaf};
-use watershed_query::view::{EventScan, Map, Node, Operator, TopK, ViewPlan};
+use watershed_query::view::{EventScan, Map, Node, Operator, TopK, ViewPlan, identity};
 
 use crate::aggregate::Aggregates;
 use crate::codec::{Codec, batch_of, relaxed};
@@ -96,6 +95,11 @@ fn order_codec(top: &TopK, schema: &Schema) -> Result<Codec, Error> {
     Codec::ordered(types_of(&expressions, schema)?, &options).map_err(Error::unsupported)
 }
 
+/// What makes two parts of state tables the same; scans of event tables are not shared.
+fn state_identity(node: &Node) -> Option<String> {
+    (!node.reads_events()).then(|| identity::of_node(node)).flatten()
+}
+
 /// Builds the dataflow of a view.
 pub(crate) struct Renderer<'a, 'scope> {
     pub(crate) scope: Scope<'scope, u64>,
@@ -138,7 +142,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
 
     /// The rows of a node. What is made of state tables is made once, however often it is used.
     pub(crate) fn rows(&mut self, node: &Node) -> Rows<'scope> {
-        let identity = identity::of(node);
+        let identity = state_identity(node);
         if let Some(made) = identity.as_ref().and_then(|identity| self.made.get(identity)) {
             return made.clone();
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::process::Stdio;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -126,6 +127,36 @@ fn a_tracepoint_that_is_deployed_tells_its_state_and_reason() -> Result<()> {
     std::fs::write(file, "import pxtrace\nimport px\npxtrace.DeleteTracepoint('tcp_drops')\n")?;
     lines(&agent, &["query", "-f", file, "-o", "jsonl"])?;
     processes::wait_until("its end", || told().is_ok_and(|rows| rows.is_empty()))?;
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn subscriptions_share_a_view_only_when_their_plans_are_the_same() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("methods.pxl");
+    std::fs::write(&file, METHODS)?;
+    std::fs::write(folder.path().join("vis.json"), VIS)?;
+    let (agent, file) = (agent()?, file.to_str().unwrap());
+    let check = |script: &str| processes::output(&mut agent.command(&["script", "check", script]));
+    let runs = || check(file).is_ok_and(|checked| checked.contains("runs already as ~"));
+    assert!(!runs());
+    let follow = |arguments: &[&str]| {
+        let flags = ["subscribe", "--for", "60s", "-o", "jsonl"];
+        agent.command(&[flags.as_slice(), arguments].concat()).stdout(Stdio::null()).spawn()
+    };
+    let mut first = follow(&["-f", file])?;
+    processes::wait_until("the view", runs)?;
+    // Other arguments are another plan, whatever the text.
+    let none = lines(&agent, &["subscribe", "-f", file, "--arg", "least=100000", "--for", "2s", "-o", "jsonl"])?;
+    assert!(none.iter().all(|line| line["snapshot"].is_null() && line["table"].is_null()), "{none:?}");
+    let same = lines(&agent, &["subscribe", "-f", file, "--arg", "start_time=-300s", "--for", "2s", "-o", "jsonl"])?;
+    assert_eq!(same.iter().filter(|line| line["snapshot"] == "methods").count(), 2, "{same:?}");
+    assert!(runs(), "the last of its users keeps a view");
+    first.kill()?;
+    first.wait()?;
+    processes::wait_until("the end of the view", || !runs())?;
+    assert!(check("ws/service_map")?.contains("runs already as service_map"));
     assert_eq!(agent.stop(), Some(0));
     Ok(())
 }

@@ -1,18 +1,17 @@
 //! What a script would cost as a view: which windows bound it, which arrangements it keeps, and its plan; the text of
 //! `EXPLAIN` and of `watershed script check`.
 
+mod names;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
-use datafusion::physical_expr::PhysicalExpr;
 
 use crate::lower::{Refusal, lower};
 use crate::prepare::prepare;
 use crate::script::{Catalog, ScriptTable};
-use crate::view::{Aggregate, EventScan, Join, Map, Node, Operator, ViewPlan, Window};
+use crate::view::{EventScan, Map, Node, Operator, ViewPlan, Window, identity};
 
 /// What is known of a table as a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +20,8 @@ pub struct Explanation {
     pub refusal: Option<Refusal>,
     /// Tables whose rows are kept for a time, and for which.
     pub windows: Vec<String>,
+    /// The running view that has the same plan, if there is one: its arrangements are shared, and nothing is added.
+    pub running: Option<String>,
     /// What is kept indexed for it; those of state tables alone are shared by all uses in the view.
     pub arrangements: Vec<String>,
     /// The plan, a line an operator, inputs indented below.
@@ -31,10 +32,11 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(catalog: &Catalog, table: &ScriptTable) -> Explanation {
     match lower(catalog, table) {
-        Ok(plan) => of_view(&plan),
+        Ok(plan) => Explanation { running: catalog.running(&plan), ..of_view(&plan) },
         Err(refusal) => Explanation {
             refusal: Some(refusal),
             windows: Vec::new(),
+            running: None,
             arrangements: Vec::new(),
             plan: once(catalog, table),
         },
@@ -56,7 +58,13 @@ impl Explanation {
             }
         };
         listed("windows", &self.windows, &mut lines);
-        listed("arrangements", &self.arrangements, &mut lines);
+        match &self.running {
+            Some(view) => {
+                lines.push(format!("runs already as {view}, whose arrangements it shares: nothing is added"));
+                listed("arrangements shared", &self.arrangements, &mut lines);
+            }
+            None => listed("arrangements added", &self.arrangements, &mut lines),
+        }
         listed("plan", &self.plan, &mut lines);
         lines
     }
@@ -82,22 +90,22 @@ fn once(catalog: &Catalog, table: &ScriptTable) -> Vec<String> {
 fn of_view(plan: &ViewPlan) -> Explanation {
     let mut walk = Walk::default();
     walk.node(&plan.root, 0);
-    let (shared, added) = (walk.shared.into_iter(), walk.added.into_iter());
-    let arrangements = shared.map(|what| format!("{what} (made once)")).chain(added).collect();
-    Explanation { refusal: None, windows: walk.windows.into_iter().collect(), arrangements, plan: walk.lines }
+    let windows = walk.windows.into_iter().collect();
+    Explanation { refusal: None, windows, running: None, arrangements: walk.arrangements, plan: walk.lines }
 }
 
 #[derive(Default)]
 struct Walk {
     lines: Vec<String>,
     windows: BTreeSet<String>,
-    shared: BTreeSet<String>,
-    added: Vec<String>,
+    arrangements: Vec<String>,
+    /// What is made of state tables, which is arranged once however often it is used.
+    once: BTreeSet<String>,
 }
 
 impl Walk {
     fn node(&mut self, node: &Node, depth: usize) {
-        let line = line_of(&node.operator);
+        let line = line_of(node);
         self.lines.push(format!("{}{line}", "  ".repeat(depth)));
         let below = |walk: &mut Self, input: &Node| walk.node(input, depth + 1);
         match &node.operator {
@@ -107,38 +115,28 @@ impl Walk {
             Operator::State(_) | Operator::Constant(_) => {}
             Operator::Map { input, .. } => below(self, input),
             Operator::Reduce { input, .. } | Operator::Distinct(input) | Operator::TopK { input, .. } => {
-                self.arrange(node, line);
+                self.arrange(node, "", line);
                 below(self, input);
             }
             Operator::Union(inputs) => inputs.iter().for_each(|input| below(self, input)),
             Operator::Join { left, right, join } => {
                 for (side, keys) in [(left, &join.left_keys), (right, &join.right_keys)] {
-                    self.arrange(side, format!("{} by {}", brief(side), list(keys)));
+                    let key = list(&names::shown_all(keys, &names::of(side)));
+                    self.arrange(side, &identity::of_expressions(keys), format!("{} by {key}", brief(side)));
                     below(self, side);
                 }
             }
         }
     }
 
-    fn arrange(&mut self, of: &Node, what: String) {
-        if reads_events(of) {
-            self.added.push(what);
-        } else {
-            self.shared.insert(what);
+    fn arrange(&mut self, of: &Node, keys: &str, what: String) {
+        if of.reads_events() {
+            return self.arrangements.push(what);
         }
-    }
-}
-
-fn reads_events(node: &Node) -> bool {
-    match &node.operator {
-        Operator::Events(_) => true,
-        Operator::State(_) | Operator::Constant(_) => false,
-        Operator::Map { input, .. }
-        | Operator::Reduce { input, .. }
-        | Operator::Distinct(input)
-        | Operator::TopK { input, .. } => reads_events(input),
-        Operator::Union(inputs) => inputs.iter().any(reads_events),
-        Operator::Join { left, right, .. } => reads_events(left) || reads_events(right),
+        let is_first = identity::of_node(of).is_none_or(|node| self.once.insert(node + keys));
+        if is_first {
+            self.arrangements.push(format!("{what} (made once)"));
+        }
     }
 }
 
@@ -165,49 +163,48 @@ fn brief(node: &Node) -> String {
     if found.is_empty() { "constants".to_owned() } else { found.into_iter().collect::<Vec<_>>().join("+") }
 }
 
-fn line_of(operator: &Operator) -> String {
-    match operator {
-        Operator::Events(scan) => format!("events {}{}", window_of(scan), filter_of(&scan.map)),
+fn line_of(node: &Node) -> String {
+    match &node.operator {
+        Operator::Events(scan) => {
+            let filter = filter_of(&scan.map, &names::of_table(scan.table, &scan.columns));
+            format!("events {}{filter}", window_of(scan))
+        }
         Operator::State(scan) => format!("state {}", scan.table),
         Operator::Constant(rows) => format!("constant: {} rows", rows.num_rows()),
-        Operator::Map { map, .. } => format!("map to {}{}", list(&map.project), filter_of(map)),
-        Operator::Reduce { reduce, .. } => {
-            let aggregates: Vec<_> = reduce.aggregates.iter().map(aggregate).collect();
-            format!("reduce by {}: [{}]", list(&reduce.keys), aggregates.join(", "))
+        Operator::Map { input, map } => {
+            let input = names::of(input);
+            format!("map to {}{}", list(&names::shown_all(&map.project, &input)), filter_of(map, &input))
         }
-        Operator::Join { join, .. } => join_of(join),
+        Operator::Reduce { input, reduce } => {
+            let input = names::of(input);
+            let aggregates: Vec<_> = reduce.aggregates.iter().map(|call| names::aggregate(call, &input)).collect();
+            format!("reduce by {}: {}", list(&names::shown_all(&reduce.keys, &input)), list(&aggregates))
+        }
+        Operator::Join { left, right, join } => {
+            let keys = [(left, &join.left_keys), (right, &join.right_keys)]
+                .map(|(side, keys)| list(&names::shown_all(keys, &names::of(side))));
+            let filter = join.filter.as_ref().map(|filter| names::shown(filter, &names::both(left, right)));
+            let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
+            format!("{} join on {}{filter}", join.kind, keys.join(" = "))
+        }
         Operator::Union(inputs) => format!("union of {}", inputs.len()),
         Operator::Distinct(_) => "distinct".to_owned(),
-        Operator::TopK { top, .. } => {
-            let keys = top
-                .order
-                .iter()
-                .map(|key| format!("{}{}", key.expression, if key.descending { " descending" } else { "" }));
-            format!("first {} after {} by [{}]", top.fetch, top.skip, keys.collect::<Vec<_>>().join(", "))
+        Operator::TopK { input, top } => {
+            let input = names::of(input);
+            let keys = top.order.iter().map(|key| {
+                format!("{}{}", names::shown(&key.expression, &input), if key.descending { " descending" } else { "" })
+            });
+            format!("first {} after {} by {}", top.fetch, top.skip, list(&keys.collect::<Vec<_>>()))
         }
     }
 }
 
-fn join_of(join: &Join) -> String {
-    let mut text = format!("{} join on {} = {}", join.kind, list(&join.left_keys), list(&join.right_keys));
-    if let Some(filter) = &join.filter {
-        write!(text, " where {filter}").expect("text grows");
-    }
-    text
+fn filter_of(map: &Map, names: &[String]) -> String {
+    map.filter.as_ref().map(|filter| format!(" where {}", names::shown(filter, names))).unwrap_or_default()
 }
 
-fn aggregate(aggregate: &Aggregate) -> String {
-    let filter = aggregate.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
-    format!("{:?}({}){filter}", aggregate.function, list(&aggregate.arguments).trim_matches(['[', ']']))
-}
-
-fn filter_of(map: &Map) -> String {
-    map.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default()
-}
-
-fn list(expressions: &[Arc<dyn PhysicalExpr>]) -> String {
-    let expressions: Vec<_> = expressions.iter().map(ToString::to_string).collect();
-    format!("[{}]", expressions.join(", "))
+fn list(items: &[String]) -> String {
+    format!("[{}]", items.join(", "))
 }
 
 fn window_of(scan: &EventScan) -> String {
@@ -251,9 +248,44 @@ mod tests {
         let text = lines.join("\n");
         assert_eq!(lines[..3], ["can be a view", "windows:", "  http_events: the last 5min, to 1s"], "{text}");
         // Rows are summed by process first, then what was summed by name.
-        assert!(text.contains("reduce by [upid@0]: [Count()]"), "{text}");
+        assert!(text.contains("reduce by [upid]: [count(*)]"), "{text}");
         assert!(lines.iter().any(|line| line.contains("processes by [") && line.contains("(made once)")), "{text}");
         assert!(text.contains("Inner join on"), "{text}");
+    }
+
+    #[test]
+    fn columns_have_the_names_that_users_know() {
+        for script in ["service_map", "endpoint_latency", "flows"] {
+            let script = crate::bundled().iter().find(|found| found.name.ends_with(script)).unwrap();
+            let text = explained(script.text).join("\n");
+            for internal in ["__", "@0", "fact_", "told_"] {
+                assert!(!text.contains(internal), "{internal}: {text}");
+            }
+        }
+        let text =
+            explained("SELECT service, count(*) FROM http_events WHERE time_ > now() - INTERVAL '1m' GROUP BY 1");
+        let text = text.join("\n");
+        assert!(text.contains("reduce by [service_name]: [sum(count(*))]") && !text.contains("__"), "{text}");
+    }
+
+    #[test]
+    fn a_view_that_runs_already_is_shared() {
+        let catalog = Catalog::new();
+        let sql = "SELECT req_path, count(*) AS n FROM http_events WHERE time_ > now() - INTERVAL '5 minutes' \
+                   GROUP BY req_path";
+        let compiled = |sql: &str| compile(&catalog, sql, "a.sql").unwrap().tables.remove(0);
+        let plan = lower(&catalog, &compiled(sql)).unwrap();
+        catalog.keep("busy", &plan);
+        let explained = |sql: &str| explain(&catalog, &compiled(sql));
+        assert_eq!(explained(&sql.replace("req_path, count", "req_path,  count")).running.as_deref(), Some("busy"));
+        let lines = explained(sql).lines();
+        assert!(lines.iter().any(|line| line.contains("runs already as busy")), "{lines:?}");
+        for other in [sql.replace("AS n", "AS m"), sql.replace("5 min", "6 min"), sql.replace("req_path", "req_method")]
+        {
+            assert_eq!(explained(&other).running, None, "{other}");
+        }
+        catalog.forget("busy");
+        assert_eq!(explained(sql).running, None);
     }
 
     #[test]

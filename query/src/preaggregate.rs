@@ -50,7 +50,7 @@ fn pushed(catalog: &Catalog, group: &Aggregate) -> Result<Option<LogicalPlan>> {
     }
     let mut groups = Groups::default();
     let keys = keys.into_iter().map(|key| groups.outside(key)).collect::<Result<Vec<_>>>()?;
-    let steps = flat.steps.into_iter().map(|step| step.map(|e| groups.outside(e))).collect::<Result<Vec<_>>>()?;
+    let steps = flat.steps.into_iter().map(|step| groups.step(step)).collect::<Result<Vec<_>>>()?;
     if groups.0.iter().any(|group| matches!(group, Expr::Column(column) if column.name == "time_")) {
         return Ok(None);
     }
@@ -83,6 +83,18 @@ impl Groups {
             Ok(Transformed::new(self.name(inner), true, TreeNodeRecursion::Jump))
         })?;
         Ok(outside.data)
+    }
+
+    /// A step over groups.
+    fn step(&mut self, step: Step) -> Result<Step> {
+        let mut step = step.map(|expression| self.outside(expression))?;
+        if let Step::Join { on, .. } = &mut step {
+            // A join has no key that is of neither side, so a constant is a group.
+            for (left, _) in on.iter_mut().filter(|(left, _)| left.column_refs().is_empty()) {
+                *left = self.name(left.clone());
+            }
+        }
+        Ok(step)
     }
 
     fn column(&mut self, part: Expr) -> Transformed<Expr> {

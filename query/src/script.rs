@@ -1,5 +1,7 @@
 //! Text to plans: one table a statement, `now()` left symbolic, mistakes with their place.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParser, Statement};
 use watershed_model::Semantic;
 
-use crate::metadata::Facts;
+use kept::Kept;
 
+use crate::metadata::Facts;
 use crate::pxl::{Spec, is_pxl};
 use crate::tracepoint::Tracepoint;
+use crate::view::ViewPlan;
 
 /// Longest script that is compiled, in bytes.
 pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
@@ -32,6 +36,7 @@ pub const COLUMNS_MAX: usize = 1_000;
 pub struct Catalog {
     pub(crate) context: SessionContext,
     pub(crate) facts: Arc<Facts>,
+    kept: Arc<Kept>,
 }
 
 impl Default for Catalog {
@@ -67,7 +72,7 @@ impl Catalog {
         }
         crate::functions::register_status(&context);
         let facts = Arc::new(Facts::new(&context));
-        Catalog { context, facts }
+        Catalog { context, facts, kept: Arc::default() }
     }
 
     /// Makes a script's only table readable under a name, for all clones of the catalog. A view of that name is
@@ -88,6 +93,22 @@ impl Catalog {
         let view = Arc::new(ViewTable::new(table.plan.clone(), Some(text.to_owned())));
         self.context.register_table(bare(name), view).map_err(|error| fail(error.strip_backtrace()))?;
         Ok(table.clone())
+    }
+
+    /// Notes that a view is kept up, for all clones of the catalog.
+    pub fn keep(&self, name: &str, plan: &ViewPlan) {
+        self.kept.keep(name, plan);
+    }
+
+    /// Notes that a view is kept up no longer.
+    pub fn forget(&self, name: &str) {
+        self.kept.forget(name);
+    }
+
+    /// The first by name of the views that are kept up by the same plan.
+    #[must_use]
+    pub fn running(&self, plan: &ViewPlan) -> Option<String> {
+        self.kept.running(plan)
     }
 
     /// A scalar function by name.

@@ -3,6 +3,8 @@
 //! Every expression is a DataFusion physical expression over the input node's schema. Values are never NULL in our
 //! tables, but expressions may produce NULL and every node must carry it.
 
+pub mod identity;
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -26,6 +28,23 @@ pub struct Node {
     pub operator: Operator,
     /// The rows that it makes.
     pub schema: SchemaRef,
+}
+
+impl Node {
+    /// Whether rows of event tables are among those that its rows are made of.
+    #[must_use]
+    pub fn reads_events(&self) -> bool {
+        match &self.operator {
+            Operator::Events(_) => true,
+            Operator::State(_) | Operator::Constant(_) => false,
+            Operator::Map { input, .. }
+            | Operator::Reduce { input, .. }
+            | Operator::Distinct(input)
+            | Operator::TopK { input, .. } => input.reads_events(),
+            Operator::Union(inputs) => inputs.iter().any(Node::reads_events),
+            Operator::Join { left, right, .. } => left.reads_events() || right.reads_events(),
+        }
+    }
 }
 
 /// What can be kept up incrementally.

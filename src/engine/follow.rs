@@ -141,11 +141,11 @@ async fn open(
     let resolved = engine.resolve(request)?;
     engine.trace(&resolved).await;
     let mut streams = Vec::new();
-    for (position, table) in resolved.tables.iter().enumerate() {
+    for table in &resolved.tables {
         let (view, lease) = match &resolved.view {
             Some(view) => (view.clone(), None),
             None => {
-                let lease = Lease::take(engine, (resolved.text.clone(), position), table).await?;
+                let lease = Lease::take(engine, table).await?;
                 (lease.name.clone(), Some(lease))
             }
         };

@@ -1,4 +1,5 @@
-//! Unnamed views: the statements that subscribers follow, shared by their text and dropped with the last of them.
+//! Unnamed views: the statements that subscribers follow, shared by their plan, whatever scripts it comes from, and
+//! dropped with the last of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,20 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 use watershed_query::ScriptTable;
+use watershed_query::view::identity;
 
 use super::{Engine, Problem};
 
 /// Unnamed views that may exist at a time.
 const MOST: usize = 1000;
 
-/// Unnamed views by their script and the position of the statement in it.
+/// Unnamed views by the identity of their plan.
 #[derive(Default)]
 pub(super) struct Registry {
-    views: Mutex<HashMap<Key, Shared>>,
+    views: Mutex<HashMap<String, Shared>>,
     created: AtomicU64,
 }
-
-type Key = (String, usize);
 
 struct Shared {
     name: String,
@@ -29,34 +29,42 @@ struct Shared {
 /// Keeps an unnamed view alive.
 pub(super) struct Lease {
     engine: Arc<Engine>,
-    key: Key,
+    /// `None` of a view that is always on.
+    key: Option<String>,
     pub(super) name: String,
 }
 
 impl Lease {
-    /// A lease of the view of a statement, which is created if nobody follows it yet.
-    pub(super) async fn take(engine: &Arc<Engine>, key: Key, table: &ScriptTable) -> Result<Self, Problem> {
+    /// A lease of the view of a statement, which is created if there is none with its plan yet.
+    pub(super) async fn take(engine: &Arc<Engine>, table: &ScriptTable) -> Result<Self, Problem> {
+        let plan = watershed_query::lower(&engine.catalog, table)
+            .map_err(|refusal| Problem::of_refusal(&table.name, refusal))?;
+        let lease = |name: &str, key| Self { engine: Arc::clone(engine), key, name: name.to_owned() };
+        if let Some(running) = engine.catalog.running(&plan).filter(|name| engine.is_always_on(name)) {
+            return Ok(lease(&running, None));
+        }
         let mut views = engine.shared.views.lock().await;
+        let name = format!("~{}", engine.shared.created.fetch_add(1, Ordering::Relaxed) + 1);
+        // Plans that cannot be compared are not shared.
+        let key = identity::of_view(&plan).unwrap_or_else(|| name.clone());
         if let Some(shared) = views.get_mut(&key) {
             shared.users += 1;
-            return Ok(Self { engine: Arc::clone(engine), name: shared.name.clone(), key });
+            return Ok(lease(&shared.name, Some(key)));
         }
         if views.len() >= MOST {
             return Err(Problem::Failed(format!("there are {MOST} unnamed views already; end some subscriptions")));
         }
-        let plan = watershed_query::lower(&engine.catalog, table)
-            .map_err(|refusal| Problem::of_refusal(&table.name, refusal))?;
-        let name = format!("~{}", engine.shared.created.fetch_add(1, Ordering::Relaxed) + 1);
         engine.build(&name, plan).await?;
         views.insert(key.clone(), Shared { name: name.clone(), users: 1 });
-        Ok(Self { engine: Arc::clone(engine), key, name })
+        Ok(lease(&name, Some(key)))
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (engine, key) = (Arc::clone(&self.engine), self.key.clone());
+        let Some(key) = self.key.take() else { return };
+        let engine = Arc::clone(&self.engine);
         runtime.spawn(async move {
             let mut views = engine.shared.views.lock().await;
             let Some(shared) = views.get_mut(&key) else { return };

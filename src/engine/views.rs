@@ -158,13 +158,21 @@ impl Engine {
     }
 
     pub(super) async fn build(&self, name: &str, plan: ViewPlan) -> Result<(), Problem> {
-        let (dataflow, name) = (self.dataflow.clone(), name.to_owned());
-        let built = tokio::task::spawn_blocking(move || dataflow.create_view(&name, plan)).await;
+        let (dataflow, view, built) = (self.dataflow.clone(), name.to_owned(), plan.clone());
+        let built = tokio::task::spawn_blocking(move || dataflow.create_view(&view, built)).await;
         let built = built.map_err(|error| Problem::Failed(error.to_string()))?;
-        built.map_err(|error| Problem::Failed(error.to_string()))
+        built.map_err(|error| Problem::Failed(error.to_string()))?;
+        self.catalog.keep(name, &plan);
+        Ok(())
+    }
+
+    /// Whether a view is bundled, and so never dropped or redefined.
+    pub(super) fn is_always_on(&self, name: &str) -> bool {
+        self.views().get(name).is_some_and(|view| view.bundled)
     }
 
     pub(super) async fn unbuild(&self, name: &str) {
+        self.catalog.forget(name);
         let (dataflow, view) = (self.dataflow.clone(), name.to_owned());
         let dropped = tokio::task::spawn_blocking(move || dataflow.drop_view(&view)).await;
         match dropped {

@@ -11,9 +11,10 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use differential_dataflow::VecCollection;
 use watershed_operators::{KeyArranged, Row, RowArranged, Rows, arrange_rows, keys_of, matching, pairs};
+use watershed_query::view::identity::of_expressions;
 use watershed_query::view::{Join, Map, Node};
 
-use super::{CHECKED, Renderer, codec_of, identity};
+use super::{CHECKED, Renderer, codec_of, state_identity};
 use crate::codec::Codec;
 
 /// One input of a join, by the key that it is joined by.
@@ -119,7 +120,7 @@ impl<'scope> Renderer<'_, 'scope> {
     }
 
     fn side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Side<'scope> {
-        let identity = identity::of(node).map(|node| node + &identity::of_expressions(keys));
+        let identity = state_identity(node).map(|node| node + &of_expressions(keys));
         if let Some(made) = identity.as_ref().and_then(|identity| self.sides.get(identity)) {
             return made.clone();
         }

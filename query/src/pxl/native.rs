@@ -2,6 +2,7 @@
 //! PxL divides as floats, compares floats within an epsilon, and takes integers for truth values.
 
 use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::tree_node::TreeNode as _;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, cast, lit};
 use watershed_model::DataType;
 
@@ -116,10 +117,18 @@ fn equality(left: &ColumnExpr, right: &ColumnExpr) -> Option<Expr> {
     Some(on(below, Operator::And, on(difference, Operator::Gt, lit(-f64::EPSILON))))
 }
 
-/// A time, so many nanoseconds later or earlier. By a constant it is an interval, which windows are known by.
+/// Longest interval: a century.
+const INTERVAL_NS_MAX: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+
+/// A time, so many nanoseconds later or earlier. From `now()` by a constant it is an interval, which windows are known
+/// by; sums of intervals fail where those of numbers wrap around.
 fn moved(time: &ColumnExpr, by: &ColumnExpr, operator: Operator) -> Expr {
     use datafusion::scalar::ScalarValue;
-    if let Expr::Literal(ScalarValue::Int64(Some(nanoseconds)), _) = &by.expr {
+    let is_now = |part: &Expr| Ok(matches!(part, Expr::ScalarFunction(call) if call.func.name() == "now"));
+    if let Expr::Literal(ScalarValue::Int64(Some(nanoseconds)), _) = &by.expr
+        && time.expr.exists(is_now).unwrap_or_default()
+        && nanoseconds.unsigned_abs() <= INTERVAL_NS_MAX
+    {
         return on(time.expr.clone(), operator, lit(ScalarValue::new_interval_mdn(0, 0, *nanoseconds)));
     }
     let sum = on(time.clone().converted(DataType::Int64), operator, by.expr.clone());

@@ -117,3 +117,26 @@ fn all_mistakes_of_an_agg_are_told_with_those_around_it() {
         assert!(found.iter().any(|error| error.starts_with(&place) && error.contains(part)), "{part}: {found:?}");
     }
 }
+
+#[test]
+fn constants_are_looked_up_below_a_group_by() {
+    for lookup in
+        ["pod_name_to_namespace('shop/cart')", "upid_to_pod_name(px.uint128('00000000-0000-0001-0000-000000000007'))"]
+    {
+        runs_both_ways(&format!(
+            "import px\ndf = px.DataFrame('http_events', start_time='-5m')\n\
+             df = df[px.pod_id_to_pod_name(df.req_body) == px.{lookup}]\n\
+             px.display(df.groupby('req_path').agg(n=('latency', px.count)))\n"
+        ));
+    }
+}
+
+#[test]
+fn times_far_beyond_the_calendar_are_no_failure() {
+    for far in [
+        "px.upid_to_start_ts(px.uint128('00000000-0000-0001-0000-000000000007')) + px.floor(px.pow(10, 200))",
+        "px.now() - px.floor(px.pow(10, 200))",
+    ] {
+        check(&format!("df.t = {far}\ndf.known = df.t == df.t\ndf = df[['known']].head(1)"), "true");
+    }
+}

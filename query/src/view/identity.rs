@@ -3,24 +3,36 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::{EventScan, Map, Node, Operator, Reduce, TopK, ViewPlan};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use watershed_query::view::{Map, Node, Operator, Reduce};
 
 /// Constants with more rows are not compared.
 const CONSTANT_ROWS_MAX: usize = 16;
 
-/// A text that is equal for nodes that make the same rows of state tables; `None` where event tables are read, whose
-/// scans are not shared.
-pub(super) fn of(node: &Node) -> Option<String> {
+/// A text that is equal for views with the same rows under the same names; `None` where constants are too large to
+/// compare.
+#[must_use]
+pub fn of_view(plan: &ViewPlan) -> Option<String> {
+    let mut text = of_node(&plan.root)?;
+    for field in plan.root.schema.fields() {
+        let _ = write!(text, " {:?}", field.name());
+    }
+    Some(text)
+}
+
+/// A text that is equal for nodes that make the same rows; `None` where constants are too large to compare.
+#[must_use]
+pub fn of_node(node: &Node) -> Option<String> {
     let mut text = String::new();
     write_node(node, &mut text)?;
     Some(text)
 }
 
 /// A text that is equal for equal lists of expressions.
-pub(super) fn of_expressions(expressions: &[Arc<dyn PhysicalExpr>]) -> String {
+#[must_use]
+pub fn of_expressions(expressions: &[Arc<dyn PhysicalExpr>]) -> String {
     let mut text = String::new();
     for expression in expressions {
         write_expression(expression, &mut text);
@@ -30,7 +42,7 @@ pub(super) fn of_expressions(expressions: &[Arc<dyn PhysicalExpr>]) -> String {
 
 fn write_node(node: &Node, text: &mut String) -> Option<()> {
     match &node.operator {
-        Operator::Events(_) => return None,
+        Operator::Events(scan) => write_events(scan, text),
         Operator::State(scan) => {
             let _ = write!(text, "state {} {:?}", scan.table, scan.columns);
         }
@@ -65,7 +77,11 @@ fn write_node(node: &Node, text: &mut String) -> Option<()> {
             text.push_str("distinct");
             write_node(input, text)?;
         }
-        Operator::Constant(_) | Operator::TopK { .. } => return None,
+        Operator::TopK { input, top } => {
+            write_top(top, text);
+            write_node(input, text)?;
+        }
+        Operator::Constant(_) => return None,
     }
     // Types and whether they can be NULL decide how rows are encoded.
     for field in node.schema.fields() {
@@ -73,6 +89,19 @@ fn write_node(node: &Node, text: &mut String) -> Option<()> {
     }
     text.push(';');
     Some(())
+}
+
+fn write_events(scan: &EventScan, text: &mut String) {
+    let _ = write!(text, "events {} {:?} {:?}", scan.table, scan.columns, scan.window);
+    write_map(&scan.map, text);
+}
+
+fn write_top(top: &TopK, text: &mut String) {
+    let _ = write!(text, "top {} {}", top.skip, top.fetch);
+    for key in &top.order {
+        let _ = write!(text, " {} {} ", key.descending, key.nulls_first);
+        write_expression(&key.expression, text);
+    }
 }
 
 fn write_map(map: &Map, text: &mut String) {
