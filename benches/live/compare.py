@@ -242,6 +242,8 @@ def memory(binary, options):
     """RSS and BPF maps at 10,000 requests a second over some minutes."""
     nginx = Nginx()
     agent = Agent(binary, nginx.process.pid, *options.flags)
+    if options.without_detectors:
+        agent.switch_detectors_off()
     for minute in range(options.minutes):
         answered = steady(nginx.url, 10_000, 60)
         resident, maps = agent.resident_bytes(), agent.map_bytes()
@@ -339,6 +341,7 @@ def main():
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=int, default=8)
     arguments.add_argument("--minutes", type=int, default=10)
+    arguments.add_argument("--without-detectors", action="store_true", help="memory: the bundled views alone")
     arguments.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="further flags of `watershed run`")
     options = arguments.parse_args()
     if os.getuid() != 0:
