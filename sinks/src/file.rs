@@ -1,6 +1,7 @@
 //! A file as an endpoint: the lines of a subscription, batch by batch, rotated. Each file begins with a snapshot, so one
 //! is enough; what a crash tore is cut off.
 
+mod parquet;
 mod place;
 
 use std::ffi::OsString;
@@ -17,7 +18,8 @@ use crate::endpoint::{Batch, Endpoint, Fault, Written};
 use crate::feed::{Pending, Shape};
 use crate::lines;
 use crate::manifest::ManifestError;
-use crate::manifest::value::Bytes;
+use crate::manifest::value::{Bytes, Span};
+use parquet::Parquet;
 use place::Place;
 
 /// Old files kept unless the manifest says otherwise.
@@ -34,13 +36,41 @@ const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 #[serde(deny_unknown_fields)]
 pub struct FileSettings {
     path: PathBuf,
+    #[serde(default)]
+    format: Format,
     rotate: Option<Bytes>,
     keep: Option<usize>,
+    every: Option<Span>,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// Lines of a subscription in one file.
+    #[default]
+    Jsonl,
+    /// A folder of Parquet files.
+    Parquet,
+}
+
+impl FileSettings {
+    /// The endpoint; it writes below `directory` only.
+    pub(crate) fn endpoint(&self, directory: Option<&Path>) -> Result<Box<dyn Endpoint>, ManifestError> {
+        let place = Place::new(directory, &self.path)?;
+        match (self.format, self.every) {
+            (Format::Parquet, _) => Ok(Box::new(Parquet::new(self, place))),
+            (Format::Jsonl, None) => Ok(Box::new(File::new(self.clone(), place))),
+            (Format::Jsonl, Some(_)) => {
+                Err(ManifestError("[file] every is of use to format = \"parquet\" only".into()))
+            }
+        }
+    }
 }
 
 /// A file that grows.
 #[derive(Debug)]
-pub(crate) struct File {
+struct File {
     settings: FileSettings,
     place: Place,
     open: Option<Open>,
@@ -57,10 +87,8 @@ struct Open {
 }
 
 impl File {
-    /// A file below `directory`.
-    pub(crate) fn new(settings: FileSettings, directory: Option<&Path>) -> Result<Self, ManifestError> {
-        let place = Place::new(directory, &settings.path)?;
-        Ok(Self { settings, place, open: None, has_written: false })
+    fn new(settings: FileSettings, place: Place) -> Self {
+        Self { settings, place, open: None, has_written: false }
     }
 
     async fn append(&mut self, batch: &Batch) -> io::Result<Written> {

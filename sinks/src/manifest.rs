@@ -198,7 +198,7 @@ impl Kind {
     pub fn endpoint(&self, identity: Identity, files: Option<&Path>) -> Result<Box<dyn Endpoint>, ManifestError> {
         Ok(match self {
             Kind::Kafka(settings) => Box::new(crate::kafka::Kafka::new(settings.as_ref().clone(), identity)),
-            Kind::File(settings) => Box::new(crate::file::File::new(settings.clone(), files)?),
+            Kind::File(settings) => settings.endpoint(files)?,
             Kind::Stdout(_) => Box::new(crate::stdout::Stdout),
             Kind::Otlp(settings) => Box::new(crate::otlp::Otlp::new(settings, &identity)?),
             Kind::RemoteWrite(settings) => Box::new(crate::remote_write::RemoteWrite::new(settings, &identity)?),

@@ -11,12 +11,12 @@ use crate::cases::{self, Other};
 use crate::view::{Rows, View};
 
 pub(crate) struct File {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     rotate: &'static str,
 }
 
 impl File {
-    fn new() -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(folder.path()).output();
         match mounted {

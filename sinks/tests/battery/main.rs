@@ -5,6 +5,7 @@ mod cases;
 mod file;
 mod kafka;
 mod otlp;
+mod parquet;
 mod registry;
 mod remote_write;
 mod view;
