@@ -5,6 +5,7 @@ mod probe;
 mod requirements;
 mod ring;
 mod scope;
+mod skipped;
 mod tls;
 mod warnings;
 mod wire;

@@ -12,6 +12,7 @@ use crate::batches;
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
 use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
+use crate::skipped;
 use crate::tls::{self, Tls, TlsLibrary};
 use crate::warnings;
 use crate::wire::{self, Connection, Data, Lifecycle, LossCount, Plain, RawConnection, Settings, Totals, Transport};
@@ -400,6 +401,12 @@ impl Probe {
         Ok(self.data.drain(&mut |record| wire::data(record).into_iter().for_each(&mut *each)))
     }
 
+    /// Whether transfers that were complete when [`Self::drain_data`] began were left for the next time.
+    #[must_use]
+    pub fn data_is_behind(&self) -> bool {
+        self.data.stopped()
+    }
+
     /// Looks a connection up that was not met before.
     pub fn connection(&self, cookie: u64) -> Option<(Connection, Totals)> {
         let value = self.connections.lookup(&cookie.to_ne_bytes(), MapFlags::ANY).ok()??;
@@ -489,7 +496,9 @@ impl Probe {
             let (count, bytes) = total(index);
             KernelLoss { reason, count, bytes, content_only }
         });
-        rows.collect()
+        let skipped =
+            KernelLoss { reason: "program_skipped", count: skipped::runs(&self.object), bytes: 0, content_only: false };
+        rows.chain([skipped]).collect()
     }
 
     /// Every hook that is used on this kernel.

@@ -59,6 +59,8 @@ pub(crate) struct Ring {
     producer: Mapping,
     bytes: usize,
     wrapped: Vec<u8>,
+    /// The last drain stopped at a record that was being written.
+    stopped: bool,
 }
 
 impl Ring {
@@ -66,7 +68,12 @@ impl Ring {
         let consumer = Mapping::new(fd, page(), true, 0)?;
         // The kernel offers the data pages twice in a row; each mapping of a page counts as resident memory.
         let producer = Mapping::new(fd, page() + bytes, false, page())?;
-        Ok(Ring { consumer, producer, bytes, wrapped: Vec::new() })
+        Ok(Ring { consumer, producer, bytes, wrapped: Vec::new(), stopped: false })
+    }
+
+    /// Whether the last drain left behind what had been written when it began, since something before it was not.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped
     }
 
     /// Hands every finished record out, once; stops at what had been written when it began.
@@ -80,11 +87,13 @@ impl Ring {
         let end = produced.load(Ordering::Acquire);
         let mut at = consumed.load(Ordering::Relaxed);
         let (mut released, mut records) = (at, 0);
+        self.stopped = false;
         while at < end {
             let offset = (at & (self.bytes as u64 - 1)) as usize;
             // SAFETY: record headers are 8-aligned and inside the data pages.
             let header = unsafe { AtomicU32::from_ptr(base.add(offset).cast()) }.load(Ordering::Acquire);
             if header & BUSY != 0 {
+                self.stopped = true;
                 break;
             }
             let length = (header & !(BUSY | DISCARD)) as usize;

@@ -105,6 +105,8 @@ pub(crate) struct Kernel {
     known: Map<u64, Known>,
     closed_in_map: HashSet<u64, foldhash::fast::RandomState>,
     processes: Processes,
+    /// What is to be handed out behind the data that the next drain has to find.
+    ends: Vec<Event<'static>>,
     /// When to look for the libraries of a process once more, in order.
     libraries: VecDeque<(Instant, u32)>,
     /// Libraries that were attached to and not told of yet.
@@ -136,6 +138,7 @@ impl Kernel {
             known: Map::default(),
             closed_in_map: HashSet::default(),
             processes: Processes::default(),
+            ends: Vec::new(),
             libraries: VecDeque::new(),
             found,
             any_busy: false,
@@ -178,10 +181,9 @@ impl Kernel {
         each(&Event::Clock { monotonic_ns, boottime_ns, realtime_ns });
     }
 
-    /// Drains both rings: beginnings, data, then ends.
-    fn drain(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), crate::Error> {
-        let mut ends: Vec<Event<'static>> = Vec::new();
-        let (known, processes) = (&mut self.known, &mut self.processes);
+    /// Hands out beginnings; ends go to `self.ends`.
+    fn drain_lifecycle(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), crate::Error> {
+        let (known, processes, ends) = (&mut self.known, &mut self.processes, &mut self.ends);
         self.probe.drain_lifecycle(&mut |record| match record {
             Lifecycle::Open(connection) => open(&connection, known, processes, each),
             Lifecycle::Close(connection, totals, time_ns) => {
@@ -201,6 +203,14 @@ impl Kernel {
                 ends.push(Event::Exit { tgid, status: exit_code, time_ns });
             }
         })?;
+        Ok(())
+    }
+
+    /// Drains both rings: beginnings, data, then ends.
+    fn drain(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), crate::Error> {
+        self.drain_lifecycle(each)?;
+        let mut ends = std::mem::take(&mut self.ends);
+        let (known, processes) = (&mut self.known, &mut self.processes);
         let (mut strangers, mut count) = (Vec::new(), 0);
         self.probe.drain_data(&mut |data: Data<'_>| {
             count += 1;
@@ -212,17 +222,25 @@ impl Kernel {
                 each(&event_of(&data));
                 return;
             }
-            // Its opening came after the lifecycle ring was drained, or was lost: look it up, then hand these out.
             strangers.push(Kept::of(&data));
         })?;
+        if !strangers.is_empty() {
+            // They opened since the lifecycle ring was drained, and may have closed. Ends wait for the rest of their data.
+            self.drain_lifecycle(each)?;
+        }
         for data in strangers {
             if !self.known.contains_key(&data.cookie) {
+                // Its opening was lost.
                 match self.probe.connection(data.cookie) {
                     Some((connection, _)) => open(&connection, &mut self.known, &mut self.processes, each),
                     None => drop(self.known.insert(data.cookie, Known::default())),
                 }
             }
             each(&data.event());
+        }
+        if self.probe.data_is_behind() {
+            ends.append(&mut self.ends);
+            std::mem::swap(&mut ends, &mut self.ends);
         }
         for end in ends {
             match end {
