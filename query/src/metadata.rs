@@ -14,6 +14,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use datafusion::prelude::SessionContext;
 use watershed_model::DataType;
 
+use crate::functions::{FunctionDoc, ways};
 use functions::{FUNCTIONS, Function};
 
 pub(crate) use lookups::Facts;
@@ -38,6 +39,28 @@ pub(crate) fn register(context: &SessionContext) {
         let prefixed = Call { name: format!("{PREFIX}{}", function.name), function, signature: signature() };
         context.register_udf(ScalarUDF::from(prefixed).with_aliases([function.name]));
     }
+}
+
+/// The functions for `docs` and completions.
+pub(crate) fn documented() -> impl Iterator<Item = FunctionDoc> {
+    FUNCTIONS.iter().map(|function| FunctionDoc {
+        name: format!("{PREFIX}{}", function.name).into(),
+        signature: ways(function.name, ways_of(function).into_iter()).into(),
+        doc: function.doc().into(),
+    })
+}
+
+/// Name, arguments and result of every way to call one.
+pub(crate) fn ways_to_call() -> impl Iterator<Item = (&'static str, &'static [DataType], DataType)> {
+    let of = |function: &'static Function| {
+        ways_of(function).into_iter().map(|(arguments, result)| (function.name, arguments, result))
+    };
+    FUNCTIONS.iter().flat_map(of)
+}
+
+/// Arguments after the first may be left out.
+fn ways_of(function: &'static Function) -> Vec<(&'static [DataType], DataType)> {
+    (1..=function.arguments.len()).map(|count| (&function.arguments[..count], function.result)).collect()
 }
 
 fn signature() -> Signature {

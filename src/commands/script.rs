@@ -92,7 +92,7 @@ fn functions(word: &str, format: Format) -> Outcome {
     let mut listing = Listing::new("functions", &["name", "signature", "doc"]);
     let found = watershed_query::functions::documented().into_iter().filter(|function| function.has(word));
     found.for_each(|function| {
-        listing.push([function.name.as_ref(), function.signature.as_ref(), function.doc].map(Values::text));
+        listing.push([function.name.as_ref(), function.signature.as_ref(), function.doc.as_ref()].map(Values::text));
     });
     super::print(&listing.answer(), format)
 }

@@ -108,16 +108,17 @@ pub(crate) fn documented() -> Vec<FunctionDoc> {
     let of = |entry: &Entry| FunctionDoc {
         name: format!("px_{}", entry.name).into(),
         signature: signature(entry).into(),
-        doc: entry.doc,
+        doc: entry.doc.into(),
     };
-    entries().map(of).chain(aggregates::documented()).collect()
+    entries().map(of).chain(aggregates::documented()).chain(tables::documented()).collect()
 }
 
 fn signature(entry: &Entry) -> String {
     ways(entry.name, entry.overloads.iter().map(|way| (way.arguments, way.result)))
 }
 
-fn ways(name: &str, ways: impl Iterator<Item = (&'static [Type], Type)>) -> String {
+/// Every way to call, with what it gives.
+pub(crate) fn ways(name: &str, ways: impl Iterator<Item = (&'static [Type], Type)>) -> String {
     let ways = ways.map(|(arguments, result)| format!("({}) -> {}", names(arguments), result.name()));
     format!("px_{name}{}", ways.collect::<Vec<_>>().join(" or "))
 }

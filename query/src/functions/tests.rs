@@ -211,11 +211,18 @@ fn the_quantile_of_a_call_is_known_to_lowering() {
 
 #[test]
 fn every_function_of_ours_is_documented_and_known() {
-    let state = context(&[0.0; 6]).state();
+    let context = context(&[0.0; 6]);
+    let state = context.state();
     for function in documented() {
         let known = state.scalar_functions().contains_key(function.name.as_ref())
-            || state.aggregate_functions().contains_key(function.name.as_ref());
+            || state.aggregate_functions().contains_key(function.name.as_ref())
+            || context.table_exist(function.name.to_lowercase()).unwrap();
         assert!(known && function.signature.starts_with(function.name.as_ref()), "{}", function.name);
+        assert!(!function.doc.is_empty(), "{}", function.name);
+    }
+    let known = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+    for name in known.filter(|name| name.starts_with("px_")) {
+        assert!(documented().iter().any(|function| function.name.eq_ignore_ascii_case(name)), "{name}");
     }
     assert!(documented().is_sorted_by(|left, right| left.name <= right.name));
 }

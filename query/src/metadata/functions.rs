@@ -19,6 +19,34 @@ pub(super) struct Function {
     pub(super) means: Means,
 }
 
+impl Function {
+    /// What it gives, in a sentence.
+    pub(super) fn doc(&self) -> String {
+        match &self.means {
+            Means::Column(from, column) => {
+                format!("{} of a {}; empty where that is not known.", told(column), from.noun())
+            }
+            Means::Owner(of) => {
+                format!("Id of the {} that has an address, at a time if one is given; else the youngest.", of.noun())
+            }
+            Means::Of(outer, inner) => format!("{outer} of {inner}."),
+            Means::PodOrAddress => "Name of a process's pod, or of the pod that had the address at the time.".into(),
+            Means::BestName => {
+                "The best known name: the service, else the pod, else process@host, else the address.".into()
+            }
+            Means::BestKind => "What best_name is of: service, pod, process or address.".into(),
+            Means::Nothing => "Empty: no table holds it.".into(),
+        }
+    }
+}
+
+/// A column in words, in a sentence's beginning.
+fn told(column: &str) -> String {
+    let words = column.replace('_', " ").replace("qos", "quality of service");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// What a call is rewritten to.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) enum Means {

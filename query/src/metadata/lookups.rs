@@ -53,6 +53,29 @@ macro_rules! owners_of_addresses {
 }
 
 impl Lookup {
+    /// What its rows are, and how they are found.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Lookup::Process => "process",
+            Lookup::UpidToPod => "process's pod",
+            Lookup::Container => "container by its id",
+            Lookup::ContainerByName => "container by its name",
+            Lookup::Pod => "pod by its id",
+            Lookup::PodByName => "pod by its name, namespace/name",
+            Lookup::AddressOfPod => "pod",
+            Lookup::AddressOfService => "service",
+            Lookup::AddressOfNode => "node",
+            Lookup::Node => "node by its id",
+            Lookup::Service => "service by its id",
+            Lookup::ServiceByName => "service by its name, namespace/name",
+            Lookup::ReplicaSet => "replica set by its id",
+            Lookup::ReplicaSetByName => "replica set by its name, namespace/name",
+            Lookup::Deployment => "deployment by its id",
+            Lookup::DeploymentByName => "deployment by its name, namespace/name",
+            Lookup::NamespaceByName => "namespace by its name",
+        }
+    }
+
     fn sql(self) -> &'static str {
         match self {
             Lookup::Process => "SELECT upid AS key, name, cmdline, host, container FROM processes",

@@ -19,22 +19,7 @@ FROM (
     best_name(remote_upid, remote_addr) AS remote,
     best_name_kind(remote_upid, remote_addr) AS remote_kind,
     c.trace_role,
-    CASE c.protocol
-      WHEN 1 THEN 'http'
-      WHEN 2 THEN 'http2'
-      WHEN 3 THEN 'mysql'
-      WHEN 4 THEN 'cql'
-      WHEN 5 THEN 'postgresql'
-      WHEN 6 THEN 'dns'
-      WHEN 7 THEN 'redis'
-      WHEN 8 THEN 'nats'
-      WHEN 9 THEN 'mongodb'
-      WHEN 10 THEN 'kafka'
-      WHEN 11 THEN 'mux'
-      WHEN 12 THEN 'amqp'
-      WHEN 13 THEN 'tls'
-      ELSE 'unknown'
-    END AS protocol,
+    protocol_label(c.protocol) AS protocol,
     c.bytes_sent,
     c.bytes_received,
     c.opened,

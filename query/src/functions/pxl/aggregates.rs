@@ -129,7 +129,7 @@ pub(super) fn documented() -> impl Iterator<Item = FunctionDoc> {
     ENTRIES.iter().map(|entry| FunctionDoc {
         name: format!("px_{}", entry.name).into(),
         signature: ways(entry.name, entry.overloads.iter().copied()).into(),
-        doc: entry.doc,
+        doc: entry.doc.into(),
     })
 }
 

@@ -8,6 +8,11 @@ use super::{Entry, I, S, entry, over};
 
 pub(super) static ENTRIES: &[Entry] = &[
     entry("protocol_name", &[over(&[I], S, |a| map1(a, protocol))], "Name of a protocol number as in conn_stats."),
+    entry(
+        "protocol_label",
+        &[over(&[I], S, |a| map1(a, |number| label(number).to_owned()))],
+        "Protocol number of conn_stats as views write it, such as http or postgresql.",
+    ),
     entry("http_resp_message", &[over(&[I], S, |a| map1(a, http_message))], "Reason phrase of an HTTP status code."),
     entry(
         "kafka_api_key_name",
@@ -64,6 +69,11 @@ fn named(names: Names, number: i64) -> String {
 
 fn http_message(code: i64) -> &'static str {
     name_of(names::HTTP, code).unwrap_or("Unassigned")
+}
+
+/// As the view of endpoints and the map of services write it.
+fn label(number: i64) -> &'static str {
+    name_of(names::PROTOCOL_LABELS, number).unwrap_or("unknown")
 }
 
 fn protocol(number: i64) -> String {

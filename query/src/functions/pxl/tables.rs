@@ -13,6 +13,7 @@ use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuil
 use datafusion::prelude::SessionContext;
 use watershed_model::{DataType as Type, tables as model};
 
+use super::super::FunctionDoc;
 use super::{aggregates, entries, names};
 use schemas::SCHEMAS;
 
@@ -50,6 +51,34 @@ pub(crate) fn register_status(context: &SessionContext) {
     }
 }
 
+/// The table functions for `docs` and completions.
+pub(super) fn documented() -> impl Iterator<Item = FunctionDoc> {
+    SCHEMAS.iter().map(|schema| {
+        let list = |columns: &[(&str, Type)]| {
+            columns.iter().map(|(name, kind)| format!("{name} {}", kind.name())).collect::<Vec<_>>().join(", ")
+        };
+        let (arguments, columns) = (list(schema.arguments), list(schema.columns));
+        FunctionDoc {
+            name: format!("px_{}", schema.name).into(),
+            signature: format!("px_{}({arguments}) -> table({columns})", schema.name).into(),
+            doc: doc_of(schema.name).into(),
+        }
+    })
+}
+
+fn doc_of(name: &str) -> &'static str {
+    match name {
+        "GetTables" => "The tables that scripts can read.",
+        "GetSchemas" => "The columns of all tables.",
+        "GetUDFList" => "The scalar functions, a row a way to call.",
+        "GetUDAList" => "The aggregates, a row a way to call.",
+        "GetUDTFList" => "The table functions.",
+        "GetTracepointStatus" => "What scripts asked to trace, and what came of it.",
+        "Version" => "The version of this program.",
+        _ => "Of Pixie's agents, which are not here: its columns and no rows.",
+    }
+}
+
 /// Whether a name is that of a table function, so that no view can have it.
 pub(crate) fn is_one(name: &str) -> bool {
     let known = name.to_lowercase();
@@ -74,7 +103,9 @@ fn rows(name: &str) -> Vec<Vec<Expr>> {
         "GetSchemas" => columns(),
         "GetUDFList" => {
             let ways = entries().flat_map(|entry| entry.overloads.iter().map(move |way| (entry.name, way)));
-            ways.map(|(name, way)| called(name, way.arguments, way.result)).collect()
+            let native = ways.map(|(name, way)| (name, way.arguments, way.result));
+            let told = crate::metadata::ways_to_call();
+            native.chain(told).map(|(name, arguments, result)| called(name, arguments, result)).collect()
         }
         "GetUDAList" => {
             aggregates::ways_to_call().map(|(name, arguments, result)| called(name, arguments, result)).collect()

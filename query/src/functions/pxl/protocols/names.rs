@@ -20,6 +20,23 @@ pub(super) static PROTOCOLS: Names = &[
     (13, "TLS"),
 ];
 
+/// As the bundled views write them.
+pub(super) static PROTOCOL_LABELS: Names = &[
+    (1, "http"),
+    (2, "http2"),
+    (3, "mysql"),
+    (4, "cql"),
+    (5, "postgresql"),
+    (6, "dns"),
+    (7, "redis"),
+    (8, "nats"),
+    (9, "mongodb"),
+    (10, "kafka"),
+    (11, "mux"),
+    (12, "amqp"),
+    (13, "tls"),
+];
+
 #[rustfmt::skip]
 pub(super) static HTTP: Names = &[
     (100, "Continue"), (101, "Switching Protocols"), (102, "Processing"), (103, "Early Hints"),

@@ -24,6 +24,8 @@ fn numbers_without_a_name_stay_numbers() {
     check(&[
         ("px_http_resp_message(-1)", "Unassigned"),
         ("px_protocol_name(99)", "Invalid (99)"),
+        ("protocol_label(5)", "postgresql"),
+        ("px_protocol_label(0)", "unknown"),
         ("px_cql_opcode_name(4)", "4"),
         ("px_dns_rcode_name(-9223372036854775807)", "-9223372036854775807"),
         ("px_amqp_method_name(60, 41)", "Unknown"),
