@@ -90,6 +90,12 @@ mod changes {
     crate::battery!(Kafka::new("changes"));
 }
 
+mod table {
+    use super::Kafka;
+
+    crate::battery!(Kafka::new("changes"), rows_of_a_table_wait_for_an_endpoint_that_is_down);
+}
+
 mod upsert {
     use super::Kafka;
 
