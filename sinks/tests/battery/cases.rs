@@ -141,6 +141,27 @@ pub(crate) async fn an_endpoint_that_is_down_is_tried_again(other: &mut dyn Othe
     running.stop().await;
 }
 
+pub(crate) async fn rows_of_a_table_wait_for_an_endpoint_that_is_down(other: &mut dyn Other) {
+    let view = View::table();
+    let running = start(other, &view, "1MiB");
+    for n in 0..5 {
+        view.change(&[("a", n, 1)]);
+    }
+    caught_up(&running, &view).await;
+    let follows = view.follows();
+    other.break_it();
+    view.change(&[("b", 1, 1), ("b", 2, 2)]);
+    let status = Arc::clone(running.status());
+    until("the failure shows", || status.snapshot().phase == Phase::Retrying).await;
+    view.change(&[("c", 1, 1)]);
+    other.mend();
+    caught_up(&running, &view).await;
+    agree(other, &view);
+    // What waited was written: a snapshot of a table would lack old rows.
+    assert_eq!((status.snapshot().dropped, view.follows()), (0, follows));
+    running.stop().await;
+}
+
 pub(crate) async fn a_full_buffer_falls_back_to_a_snapshot(other: &mut dyn Other) {
     let view = View::padded(true, other.padding());
     view.set("a", 0);

@@ -19,6 +19,7 @@ static ONE: Mutex<()> = Mutex::new(());
 pub(crate) struct Kafka {
     pub(crate) broker: Broker,
     mode: &'static str,
+    pub(crate) topic: String,
     /// Records are Avro if there is one.
     registry: Option<Registry>,
     _one: MutexGuard<'static, ()>,
@@ -38,7 +39,7 @@ impl Kafka {
             return Err("no Python with confluent-kafka; `tools/setup.sh test` installs it".to_owned());
         }
         let broker = Broker::start().unwrap()?;
-        Ok(Self { broker, mode, registry: None, _one: one })
+        Ok(Self { broker, mode, topic: "rows".to_owned(), registry: None, _one: one })
     }
 
     fn avro(mode: &'static str) -> Result<Self, String> {
@@ -51,14 +52,14 @@ impl Other for Kafka {
         let format = self.registry.as_ref().map_or_else(String::new, |registry| {
             format!("format = \"avro\"\n[kafka.registry]\nurl = \"{}\"\n", registry.url())
         });
-        let (brokers, mode) = (self.broker.address(), self.mode);
-        format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"rows\"\nmode = \"{mode}\"\n{format}")
+        let (brokers, topic, mode) = (self.broker.address(), &self.topic, self.mode);
+        format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"\nmode = \"{mode}\"\n{format}")
     }
 
     fn held(&self) -> (Rows, u64) {
         let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integration/kafka/reader.py");
         let mut command = Command::new(broker::python().unwrap());
-        command.arg(reader).args([&self.broker.address(), "rows", self.mode, "test"]);
+        command.arg(reader).args([&self.broker.address(), &self.topic, self.mode, "test"]);
         command.args(self.registry.as_ref().map(Registry::url));
         let read: Read = serde_json::from_str(&processes::output(&mut command).unwrap()).unwrap();
         assert!(read.problems.is_empty(), "{:?}", read.problems);
@@ -88,6 +89,12 @@ mod changes {
     use super::Kafka;
 
     crate::battery!(Kafka::new("changes"));
+}
+
+mod table {
+    use super::Kafka;
+
+    crate::battery!(Kafka::new("changes"), rows_of_a_table_wait_for_an_endpoint_that_is_down);
 }
 
 mod upsert {

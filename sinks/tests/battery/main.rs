@@ -8,6 +8,7 @@ mod otlp;
 mod parquet;
 mod registry;
 mod remote_write;
+mod speed;
 mod view;
 mod webhook;
 

@@ -27,6 +27,7 @@ struct State {
 pub(crate) struct View {
     state: Arc<Mutex<State>>,
     keyed: bool,
+    append: bool,
     padding: String,
 }
 
@@ -36,9 +37,14 @@ impl View {
     }
 
     /// Keys get so many letters more.
+    /// Rows as a table has them: without a key, and only more of them.
+    pub(crate) fn table() -> Self {
+        Self { append: true, ..Self::new(false) }
+    }
+
     pub(crate) fn padded(keyed: bool, padding: usize) -> Self {
         let state = State { time: 1_700_000_000_000, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), keyed, padding: "x".repeat(padding) }
+        Self { state: Arc::new(Mutex::new(state)), keyed, append: false, padding: "x".repeat(padding) }
     }
 
     /// Changes rows at the next time, and closes it.
@@ -99,7 +105,7 @@ impl Feed for View {
         state.followers.push(sender);
         state.follows += 1;
         let key = if self.keyed { vec!["key".to_owned()] } else { Vec::new() };
-        let shape = Shape { view: "numbers".to_owned(), schema: schema(), key, append: false };
+        let shape = Shape { view: "numbers".to_owned(), schema: schema(), key, append: self.append };
         let follower: Box<dyn Follow> = Box::new(Follower { shape, receiver });
         Box::pin(async { Ok(follower) })
     }
