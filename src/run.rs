@@ -137,6 +137,7 @@ fn start_ingest(settings: &Settings, node: &str, input: Input, mut beside: Waiti
         asid: settings.asid(),
         host: node.to_owned(),
         capture_bodies: settings.capture_bodies() as usize,
+        redact: settings.redact(),
     };
     Ingest::start(spec, config, output).map_err(|error| failure_of_ingest(&error))
 }
