@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use watershed_ingest::redaction::{Rule, RuleError};
+
 use crate::failure::{Failure, Outcome};
 use crate::sizes::parse_bytes;
 
@@ -37,7 +39,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 19] = [
+pub(crate) static KEYS: [Key; 20] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -46,6 +48,7 @@ pub(crate) static KEYS: [Key; 19] = [
     key("data_budget", &["64MiB"], |text| parse_bytes(text).map(drop)),
     key("workers", &["1"], |text| whole(text, 1, 64).map(drop)),
     key("capture_bodies", &["1KiB"], |text| parse_bytes(text).map(drop)),
+    Key { repeats: true, ..key("redact", &[], |text| rule(text).map(drop)) },
     key("node", &[], not_empty),
     key("kubeconfig", &[], not_empty),
     key("asid", &["1"], |text| whole(text, 1, u64::from(u32::MAX)).map(drop)),
@@ -170,6 +173,11 @@ impl Settings {
     /// Bytes kept of each body.
     pub(crate) fn capture_bodies(&self) -> u64 {
         self.checked("capture_bodies", parse_bytes)
+    }
+
+    /// What is not stored of what was said.
+    pub(crate) fn redact(&self) -> Vec<Rule> {
+        self.values["redact"].0.iter().filter_map(|text| rule(text).ok()).collect()
     }
 
     /// Number of this agent.
@@ -349,6 +357,10 @@ fn check_source(text: &str) -> Result<(), String> {
 
 fn check_scope(text: &str) -> Result<(), String> {
     text.parse::<watershed_bpf::Scope>().map(drop).map_err(|error| error.to_string())
+}
+
+fn rule(text: &str) -> Result<Rule, String> {
+    text.parse().map_err(|error: RuleError| error.to_string())
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

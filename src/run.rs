@@ -175,6 +175,7 @@ pub(crate) fn ingest_config(settings: &Settings, node: &str) -> watershed_ingest
         asid: settings.asid(),
         host: node.to_owned(),
         capture_bodies: settings.capture_bodies() as usize,
+        redact: settings.redact(),
     }
 }
 

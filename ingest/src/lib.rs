@@ -4,6 +4,7 @@ mod clock;
 pub mod event;
 mod ingest;
 pub mod recording;
+pub mod redaction;
 mod source;
 pub mod tables;
 

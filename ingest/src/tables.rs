@@ -14,6 +14,7 @@ use watershed_model::{Tick, TickTime, Upid, tables as model_tables, upid::START_
 use watershed_protocols::{Counts, Direction, Segment};
 
 use crate::event::{Attention, Event, Stream};
+use crate::redaction::Rule;
 use conn_stats::ConnStats;
 use connections::{Bytes, Connections};
 use processes::Processes;
@@ -30,11 +31,13 @@ pub struct Config {
     pub host: String,
     /// Bytes of a body that are kept.
     pub capture_bodies: usize,
+    /// What is not stored of what was said.
+    pub redact: Vec<Rule>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { asid: 1, host: String::new(), capture_bodies: 1024 }
+        Config { asid: 1, host: String::new(), capture_bodies: 1024, redact: Vec::new() }
     }
 }
 
@@ -68,7 +71,7 @@ impl Tables {
             boot_ns: None,
             now_ns: 0,
             second: 0,
-            connections: Connections::new(config.capture_bodies),
+            connections: Connections::new(config.capture_bodies, &config.redact),
             stats: ConnStats::new(),
             processes: Processes::new(&config.host),
             exits: Rows::new(&model_tables::PROC_EXIT_EVENTS),

@@ -45,6 +45,9 @@ pub(crate) struct RunFlags {
     /// Bytes kept of each request's and response's body [default: 1KiB]
     #[arg(long, value_name = "BYTES")]
     capture_bodies: Option<String>,
+    /// What is not stored: TABLE.COLUMN of a text, header:NAME, or literals of SQL; can be given several times
+    #[arg(long, value_name = "RULE")]
+    redact: Vec<String>,
     /// Name of this node [default: the host's name]
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
@@ -90,6 +93,9 @@ impl RunFlags {
         given(&mut flags, "data_budget", self.data_budget.as_ref());
         given(&mut flags, "workers", self.workers.as_ref());
         given(&mut flags, "capture_bodies", self.capture_bodies.as_ref());
+        if !self.redact.is_empty() {
+            flags.insert("redact", self.redact.clone());
+        }
         given(&mut flags, "node", self.node.as_ref());
         given(&mut flags, "kubeconfig", self.kubeconfig.as_ref());
         given(&mut flags, "asid", self.asid.as_ref());

@@ -13,6 +13,7 @@ use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{ConnectionParser, Counts, Direction, Pool, Segment, http1};
 
 use crate::event::{Attention, Connection, Role, Stream, Totals};
+use crate::redaction::Rule;
 use crate::tables::conn_stats::{Amounts, ConnStats, Key};
 use crate::tables::exchanges::Exchanges;
 use held::Held;
@@ -72,13 +73,13 @@ enum Step<'a> {
 }
 
 impl Connections {
-    pub(crate) fn new(body_bytes: usize) -> Self {
+    pub(crate) fn new(body_bytes: usize, rules: &[Rule]) -> Self {
         Connections {
             by_stream: Map::default(),
             owners: Owners::default(),
             holding: Vec::new(),
             unsaid: Default::default(),
-            exchanges: Exchanges::new(body_bytes),
+            exchanges: Exchanges::new(body_bytes, rules),
             pools: Pools::default(),
             body_bytes,
             wishes: Vec::new(),

@@ -7,6 +7,7 @@ use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{Decoder, http1};
 
 use crate::event::Connection;
+use crate::redaction::Rule;
 use crate::tables::rows::Rows;
 
 /// Where an exchange happened.
@@ -84,7 +85,7 @@ pub(crate) struct Exchanges {
 }
 
 impl Exchanges {
-    pub(crate) fn new(body_bytes: usize) -> Self {
+    pub(crate) fn new(body_bytes: usize, rules: &[Rule]) -> Self {
         let mut names: Vec<&'static str> = Vec::new();
         let mut table_of = Vec::new();
         for protocol in PROTOCOLS {
@@ -95,7 +96,7 @@ impl Exchanges {
             }
             table_of.push(at);
         }
-        let tables: Vec<TableRows> = names.iter().map(|name| table_rows(table(name))).collect();
+        let tables: Vec<TableRows> = names.iter().map(|name| table_rows(table(name), rules)).collect();
         let http = names.iter().position(|name| *name == model_tables::HTTP_EVENTS.name);
         let http = http.expect("HTTP is one of the protocols");
         Exchanges { tables, table_of, http, decoders: Default::default(), body_bytes }
@@ -174,10 +175,10 @@ fn table(name: &str) -> &'static Table {
     model_tables::ALL.iter().find(|table| table.name == name).expect("every protocol's table is one of the model's")
 }
 
-fn table_rows(table: &'static Table) -> TableRows {
+fn table_rows(table: &'static Table, rules: &[Rule]) -> TableRows {
     let mut values = 0;
     let sources = table.columns.iter().map(|column| source(column, &mut values)).collect();
-    TableRows { rows: Rows::new(table), sources }
+    TableRows { rows: Rows::redacted(table, rules), sources }
 }
 
 fn time_ns(description: &Description, exchange: &Exchange) -> i64 {

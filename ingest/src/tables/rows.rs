@@ -1,5 +1,6 @@
 //! Rows of one table as Arrow builders in its storage schema, filled column by column.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,6 +9,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType as ArrowType, SchemaRef};
 use watershed_model::Table;
+
+use crate::redaction::{Mask, Rule};
 
 #[derive(Debug)]
 enum Column {
@@ -25,6 +28,8 @@ pub(crate) struct Rows {
     table: &'static Table,
     schema: SchemaRef,
     columns: Vec<Column>,
+    /// By column; none if nothing is hidden.
+    masks: Vec<Option<Mask>>,
     at: usize,
     rows: usize,
 }
@@ -46,7 +51,14 @@ impl Rows {
                 _ => Column::Int(Int64Builder::new()),
             })
             .collect();
-        Rows { table, schema, columns, at: 0, rows: 0 }
+        Rows { table, schema, columns, masks: Vec::new(), at: 0, rows: 0 }
+    }
+
+    /// Rows of which something is hidden.
+    pub(crate) fn redacted(table: &'static Table, rules: &[Rule]) -> Self {
+        let masks = Mask::of_table(table, rules);
+        let masks = if masks.iter().any(Option::is_some) { masks } else { Vec::new() };
+        Rows { masks, ..Rows::new(table) }
     }
 
     fn next(&mut self) -> &mut Column {
@@ -86,6 +98,8 @@ impl Rows {
     }
 
     pub(crate) fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        let mask = self.masks.get(self.at).and_then(Option::as_ref);
+        let value = mask.map_or(Cow::Borrowed(value), |mask| mask.apply(value));
         match self.next() {
             Column::Bytes(builder) => builder.append_value(value),
             _ => unreachable!("column order"),
