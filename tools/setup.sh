@@ -60,10 +60,10 @@ fi
 if printf '%s\n' "$@" | grep -qx test; then
   cache="${WATERSHED_CACHE:-$HOME/.cache/watershed}"
   venv="$cache/venv"
-  if ! "$venv/bin/python" -c 'import aiohttp, cassandra, confluent_kafka, dns, grpc, nats, pika, psycopg, pyarrow, pymongo, pymysql, redis, skl2onnx, sklearn' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import aiohttp, cassandra, confluent_kafka, dns, duckdb, grpc, nats, pika, psycopg, pyarrow, pymongo, pymysql, redis, skl2onnx, sklearn' 2>/dev/null; then
     echo "installing: client libraries of the tests into $venv"
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install -q aiohttp cassandra-driver 'confluent-kafka>=2.16' dnspython grpcio nats-py pika 'psycopg[binary]' pyarrow pymongo PyMySQL redis scikit-learn skl2onnx
+    "$venv/bin/pip" install -q aiohttp cassandra-driver 'confluent-kafka>=2.16' dnspython duckdb grpcio nats-py pika 'psycopg[binary]' pyarrow pymongo PyMySQL redis scikit-learn skl2onnx
   fi
   # A real broker for the tests of the Kafka sink. The mark says that all jars have come.
   if [ ! -e "$cache/kafka/lib/.complete" ]; then
