@@ -100,7 +100,7 @@ fn measured(aggregates: &str, groups: usize) -> usize {
 }
 
 fn main() {
-    let groups = std::env::var("GROUPS").ok().and_then(|groups| groups.parse().ok()).unwrap_or(1_000_000) / VIEWS;
+    let groups = std::env::var("LIVE_GROUPS").ok().and_then(|groups| groups.parse().ok()).unwrap_or(1_000_000) / VIEWS;
     // The memory of one question is not given back before the next, so each has a process.
     let Ok(chosen) = std::env::var("QUESTION") else {
         let program = std::env::current_exe().expect("the program has a path");
