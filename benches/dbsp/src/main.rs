@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, BinaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use dbsp::circuit::CircuitConfig;
 use dbsp::operator::Max;
 use dbsp::utils::{Tup2, Tup4};
-use dbsp::{RootCircuit, ZWeight};
+use dbsp::{Runtime, ZWeight};
 use watershed_dataflow::{Config, Dataflow};
 use watershed_model::tables::HTTP_EVENTS;
 use watershed_model::{Column, Tick, TickTime, Upid};
@@ -102,7 +103,8 @@ fn ours(ticks: usize, rows: usize) -> Duration {
 
 /// From rows to the consolidated changes of both aggregates, which are not even joined.
 fn theirs(ticks: usize, rows: usize) -> Duration {
-    let (circuit, (input, sums, maxima)) = RootCircuit::build(|circuit| {
+    let workers = CircuitConfig::with_workers(1);
+    let (mut circuit, (input, sums, maxima)) = Runtime::init_circuit(workers, |circuit| {
         let (stream, input) = circuit.add_input_zset::<Tup4<i64, u32, String, i64>>();
         let latencies = stream
             .filter(|Tup4(status, _, _, _)| *status == 200)
