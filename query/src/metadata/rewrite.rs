@@ -162,7 +162,7 @@ impl Joins<'_> {
                     self.expression(call, input, made)?
                 }
                 Means::BestName | Means::BestKind => {
-                    let call = self.best(key, arguments.pop(), function.means == Means::BestKind)?;
+                    let call = self.best(&key, arguments.pop(), function.means == Means::BestKind)?;
                     self.expression(call, input, made)?
                 }
                 Means::Nothing => empty(function.result),
@@ -217,7 +217,7 @@ impl Joins<'_> {
     }
 
     /// The best name known, or what it is of: service, pod and process by upid, then by address, then the address.
-    fn best(&self, upid: Expr, address: Option<Expr>, kind: bool) -> Result<Expr> {
+    fn best(&self, upid: &Expr, address: Option<Expr>, kind: bool) -> Result<Expr> {
         let of_process = |name: &str| self.call(name, vec![upid.clone()]);
         let first = |names: Expr| self.call("first_name", vec![names]);
         let (services, pod) = (of_process("upid_to_service_name")?, of_process("upid_to_pod_name")?);

@@ -28,7 +28,7 @@ pub(super) fn is_right(column: &Column) -> bool {
 /// What stands between the base and the group-by, lowest first.
 pub(super) enum Step {
     /// A join whose left side is everything below.
-    Join { kind: JoinType, right: LogicalPlan, number: usize, on: Vec<(Expr, Expr)>, filter: Option<Expr> },
+    Join { kind: JoinType, right: Box<LogicalPlan>, number: usize, on: Vec<(Expr, Expr)>, filter: Option<Expr> },
     /// Rows that stay.
     Filter(Expr),
 }
@@ -65,7 +65,7 @@ impl Step {
                 let named = columns.map(|(at, column)| (right_name(number, at), Expr::Column(column)));
                 let shown = named.filter(|(name, _)| wanted.contains(name) || keys.contains(name));
                 let shown: Vec<_> = shown.map(|(name, column)| column.alias(name)).collect();
-                let right = LogicalPlanBuilder::from(right).project(shown)?.build()?;
+                let right = LogicalPlanBuilder::from(*right).project(shown)?.build()?;
                 builder.join_with_expr_keys(right, kind, (left_keys, right_keys), filter)?.build()
             }
         }
@@ -134,7 +134,7 @@ fn chain(plan: &LogicalPlan) -> Result<Option<Flat>> {
 
 fn join_step(flat: &mut Flat, join: &datafusion::logical_expr::Join, adds: bool) -> Result<()> {
     let number = flat.steps.len();
-    let right = join.right.as_ref().clone();
+    let right = Box::new(join.right.as_ref().clone());
     let rights: Vec<Expr> = (0..right.schema().fields().len()).map(|at| ident(right_name(number, at))).collect();
     let on = join.on.iter().map(|(left, key)| Ok((flat.in_leaves(left)?, over(key, right.schema(), &rights)?)));
     let on = on.collect::<Result<Vec<_>>>()?;

@@ -63,7 +63,7 @@ impl Partials {
             }
             let field = group.schema.field(group.group_expr.len() + position);
             let integer = field.data_type() == &DataType::Int64;
-            if !partials.halve(catalog, &call, &args, filter, integer, flat)? {
+            if !partials.halve(catalog, &call, &args, filter.as_ref(), integer, flat)? {
                 return Ok(None);
             }
         }
@@ -80,7 +80,7 @@ impl Partials {
         catalog: &Catalog,
         call: &AggregateFunction,
         args: &[Expr],
-        filter: Option<Expr>,
+        filter: Option<&Expr>,
         integer: bool,
         flat: &Flat,
     ) -> Result<bool> {
@@ -95,7 +95,7 @@ impl Partials {
                 Arc::clone(function),
                 args.to_vec(),
                 false,
-                filter.clone().map(Box::new),
+                filter.cloned().map(Box::new),
                 Vec::new(),
                 None,
             ))
@@ -124,7 +124,7 @@ impl Partials {
                     Finish::Plain(self.add(below(&function, args), |half| function.call(vec![half])))
                 }
                 ("last", [_, order]) => {
-                    let (function, order) = (Arc::clone(&call.func), below(&max, &[order.clone()]));
+                    let (function, order) = (Arc::clone(&call.func), below(&max, std::slice::from_ref(order)));
                     let newest = self.add(order, |half| max.call(vec![half]));
                     let newest = ident(name(newest));
                     Finish::Plain(self.add(below(&function, args), |half| function.call(vec![half, newest])))
