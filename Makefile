@@ -35,9 +35,13 @@ test: setup-test ## everything that can be tested on this machine
 	$(call say,tests)
 	cargo test --workspace --no-fail-fast
 
-bench: setup-test ## the figures: criterion benches, then the comparison on live servers
+bench: setup-test ## the figures: benches, comparisons with DuckDB and dbsp, then on live servers
 	$(call say,criterion benches)
 	cargo bench --workspace
+	$(call say,one-shot questions against DuckDB)
+	@$(WATERSHED_CACHE)/venv/bin/python benches/one_shot.py
+	$(call say,update of a grouped view against dbsp)
+	cargo run --release --manifest-path benches/dbsp/Cargo.toml
 	$(call say,live comparison: nginx with and without the agent)
 	cargo build --release --bin watershed
 	@benches/live/compare.py $(TARGET)/release/watershed
@@ -48,6 +52,8 @@ lint: setup ## formatting, clippy, licences and confined dependencies
 	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; cargo install --locked cargo-deny; }
 	cargo deny --all-features check bans licenses sources
 
-fuzz: ## 10 million mutated inputs through the HTTP parser and the recording reader
+fuzz: ## 10 million mutated inputs through the HTTP parser and the recording reader, a million random PxL programs
 	$(call say,fuzzing: 10 million inputs each)
 	WATERSHED_FUZZ_ITERATIONS=10000000 cargo test --release -p watershed-protocols -p watershed-ingest fuzz -- --nocapture
+	$(call say,a million random PxL programs)
+	WATERSHED_PXL_PROGRAMS=1000000 cargo test --release -p watershed-query programs_from_a_grammar -- --nocapture

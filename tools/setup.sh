@@ -60,10 +60,12 @@ fi
 if printf '%s\n' "$@" | grep -qx test; then
   cache="${WATERSHED_CACHE:-$HOME/.cache/watershed}"
   venv="$cache/venv"
-  if ! "$venv/bin/python" -c 'import aiohttp, cassandra, confluent_kafka.schema_registry.avro, dns, grpc, nats, pika, prometheus_client, psycopg, pyarrow, pymongo, pymysql, redis, skl2onnx, sklearn' 2>/dev/null; then
+  wanted="$(dirname "$0")/../integration/requirements.txt"
+  if ! cmp -s "$wanted" "$venv/installed.txt"; then
     echo "installing: client libraries of the tests into $venv"
     python3 -m venv "$venv" 2>/dev/null || { $sudo apt-get install -y -qq python3-venv >/dev/null; python3 -m venv "$venv"; }
-    "$venv/bin/pip" install -q aiohttp cassandra-driver 'confluent-kafka[avro,schemaregistry]>=2.16' dnspython grpcio nats-py pika prometheus-client 'psycopg[binary]' pyarrow pymongo PyMySQL redis scikit-learn skl2onnx
+    "$venv/bin/pip" install -q -r "$wanted"
+    cp "$wanted" "$venv/installed.txt"
   fi
   # A real broker for the tests of the Kafka sink. The mark says that all jars have come.
   if [ ! -e "$cache/kafka/lib/.complete" ]; then

@@ -50,7 +50,7 @@ fn own_scripts_are_reloaded_and_a_broken_one_leaves_the_last_good_one() -> Resul
 
     let checked = processes::output(&mut agent.command(&["script", "check", "methods"]))?;
     assert!(checked.starts_with("methods: can be a view\n"), "{checked}");
-    assert!(checked.contains("  arrangements:\n") && checked.contains("state processes"), "{checked}");
+    assert!(checked.contains("runs already as methods") && checked.contains("state processes"), "{checked}");
     let explained = lines(&agent, &["query", "-s", "EXPLAIN SELECT pod FROM http_events", "-o", "jsonl"])?;
     assert!(explained[0]["plan"].as_str().unwrap().contains("cannot be a view"), "{explained:?}");
 

@@ -52,7 +52,7 @@ pub(super) fn of(node: &Node) -> Vec<String> {
 fn is_internal(name: &str) -> bool {
     let numbered =
         |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    INTERNAL.iter().any(|part| name.contains(part)) || NUMBERED.iter().any(|prefix| numbered(prefix))
+    INTERNAL.iter().any(|part| name.contains(part)) || NUMBERED.iter().any(numbered)
 }
 
 /// The columns of both sides of a join, left ones first.

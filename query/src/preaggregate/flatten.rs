@@ -134,7 +134,7 @@ fn chain(plan: &LogicalPlan) -> Result<Option<Flat>> {
 
 fn join_step(flat: &mut Flat, join: &datafusion::logical_expr::Join, adds: bool) -> Result<()> {
     let number = flat.steps.len();
-    let right = join.right.as_ref().clone();
+    let right = Box::new(join.right.as_ref().clone());
     let rights: Vec<Expr> = (0..right.schema().fields().len()).map(|at| ident(right_name(number, at))).collect();
     let on = join.on.iter().map(|(left, key)| Ok((flat.in_leaves(left)?, over(key, right.schema(), &rights)?)));
     let on = on.collect::<Result<Vec<_>>>()?;

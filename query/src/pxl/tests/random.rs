@@ -312,9 +312,12 @@ fn programs_from_a_grammar_compile_or_are_refused_with_a_place() {
     let programs = std::env::var("WATERSHED_PXL_PROGRAMS").ok().and_then(|count| count.parse().ok());
     let (catalog, mut writer) = (Catalog::new(), Writer::new());
     let mut compiled = 0_u64;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut told) = (Vec::new(), 0);
     let programs = programs.unwrap_or(PROGRAMS);
     for seed in 0..programs {
+        if seed % 50_000 == 0 {
+            eprintln!("{seed} programs, of which {compiled} compile and {} are wrong", wrong.len());
+        }
         let text = writer.program(seed);
         let begun = Instant::now();
         if std::env::var_os("WATERSHED_PXL_SHOW").is_some() {
@@ -329,7 +332,10 @@ fn programs_from_a_grammar_compile_or_are_refused_with_a_place() {
         if begun.elapsed() > PATIENCE {
             wrong.push(format!("seed {seed} takes {:?}:\n{text}", begun.elapsed()));
         }
-        assert!(wrong.len() < 10, "{}", wrong.join("\n\n"));
+        // What is found is told at once, as a long run may be ended before it.
+        wrong.iter().skip(told).for_each(|message| eprintln!("{message}\n"));
+        told = wrong.len();
+        assert!(told < 10, "{}", wrong.join("\n\n"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(compiled * 10 > programs, "only {compiled} of {programs} programs compile");
