@@ -143,7 +143,7 @@ fn join_step(flat: &mut Flat, join: &datafusion::logical_expr::Join, adds: bool)
         over(filter, &join.left.schema().join(right.schema())?, &columns)
     };
     let filter = join.filter.as_ref().map(condition).transpose()?;
-    flat.steps.push(Step::Join { kind: join.join_type, right: Box::new(right), number, on, filter });
+    flat.steps.push(Step::Join { kind: join.join_type, right, number, on, filter });
     if adds {
         flat.columns.extend(rights);
     }
