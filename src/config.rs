@@ -39,7 +39,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 20] = [
+pub(crate) static KEYS: [Key; 21] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -53,6 +53,7 @@ pub(crate) static KEYS: [Key; 20] = [
     key("kubeconfig", &[], not_empty),
     key("asid", &["1"], |text| whole(text, 1, u64::from(u32::MAX)).map(drop)),
     key("state", &[], not_empty),
+    key("detectors", &["bundled"], |text| one_of(text, &["bundled", "none"])),
     key("scripts", &[], not_empty),
     Key { secret: true, ..key("alert_webhook", &[], |text| crate::scripts::post_address(text).map(drop)) },
     key("sink_files", &[], not_empty),
@@ -149,6 +150,11 @@ impl Settings {
     /// Whether a recording is read as fast as it goes.
     pub(crate) fn pace_is_fast(&self) -> bool {
         self.one("pace") == Some("fast")
+    }
+
+    /// Whether the bundled detectors are on.
+    pub(crate) fn bundled_detectors(&self) -> bool {
+        self.one("detectors") == Some("bundled")
     }
 
     /// Where to listen.

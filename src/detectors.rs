@@ -95,15 +95,15 @@ impl Detectors {
         Self { engine, feed, state, running: Arc::default() }
     }
 
-    /// Starts the bundled detectors, then those that the state directory holds, and returns before they are started:
+    /// Starts the bundled detectors if they are wanted, then those that the state directory holds, and returns before they are started:
     /// whoever asks for detectors meanwhile waits for them. One that does not start is reported and left alone.
-    pub(crate) async fn restore(self: &Arc<Self>) {
+    pub(crate) async fn restore(self: &Arc<Self>, bundled: bool) {
         let (detectors, running) = (Arc::clone(self), Arc::clone(&self.running).lock_owned().await);
-        tokio::spawn(async move { detectors.start_all(running).await });
+        tokio::spawn(async move { detectors.start_all(running, bundled).await });
     }
 
-    async fn start_all(&self, mut running: OwnedMutexGuard<BTreeMap<String, Running>>) {
-        let bundled = watershed_detectors::bundled().iter().map(|(file, text)| Applied {
+    async fn start_all(&self, mut running: OwnedMutexGuard<BTreeMap<String, Running>>, bundled: bool) {
+        let bundled = watershed_detectors::bundled().iter().filter(|_| bundled).map(|(file, text)| Applied {
             manifest: (*text).to_owned(),
             origin: (*file).to_owned(),
             version: 1,

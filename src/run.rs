@@ -56,7 +56,7 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let cluster = cluster::watch(settings, feed.clone()).await?;
     let detectors = Arc::new(Detectors::new(Arc::clone(&engine), feed.clone(), settings.state()));
     let ingest = start_ingest(settings, &node, input, beside)?;
-    detectors.restore().await;
+    detectors.restore(settings.bundled_detectors()).await;
     let sinks = Arc::new(Sinks::new(Arc::clone(&engine), node.clone(), settings.state(), settings.sink_files()));
     sinks.restore().await.map_err(|problem| Failure::failed(format!("starting the sinks: {problem}")))?;
     let sinks_table = tokio::spawn(sinks::table::keep(Arc::clone(&sinks), feed));

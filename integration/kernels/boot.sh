@@ -32,5 +32,5 @@ chmod +x "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) >"$root.cpio"
 trap 'rm -rf "$root" "$root.cpio"' EXIT
 
-timeout 240 qemu-system-x86_64 -M q35 -cpu max -m 2048 -smp 2 -nographic -no-reboot -net none \
+timeout 600 qemu-system-x86_64 -M q35 -cpu max -m 2048 -smp 2 -nographic -no-reboot -net none \
   -kernel "$kernel" -initrd "$root.cpio" -append 'console=ttyS0 quiet panic=-1 rdinit=/init' </dev/null

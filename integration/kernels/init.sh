@@ -14,9 +14,9 @@ echo hello >/www/index.html
 httpd -f -p 127.0.0.1:8080 -h /www &
 server=$!
 watershed doctor 2>&1 | sed 's/^/doctor: /'
-watershed run --scope "pid:$server+children" --listen 127.0.0.1:7070 2>/tmp/agent &
+watershed run --scope "pid:$server+children" --detectors none --listen 127.0.0.1:7070 2>/tmp/agent &
 agent=$!
-for _ in $(seq 100); do grep -q 'listening on' /tmp/agent && break; sleep 0.2; done
+for _ in $(seq 150); do grep -q "listening on" /tmp/agent && break; sleep 1; done
 sed 's/^/agent: /' /tmp/agent
 sleep 2
 for number in $(seq 50); do wget -q -O /dev/null "http://127.0.0.1:8080/index.html?$number"; done

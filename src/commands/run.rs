@@ -60,6 +60,9 @@ pub(crate) struct RunFlags {
     /// Directory that keeps named views over restarts
     #[arg(long, value_name = "DIR")]
     state: Option<String>,
+    /// Detectors that are on from the start: bundled or none [default: bundled]
+    #[arg(long)]
+    detectors: Option<String>,
     /// Folder of own scripts beside the bundled ones: NAME/ with a .pxl or .sql file, manifest.yaml and vis.json
     #[arg(long, value_name = "DIR")]
     scripts: Option<String>,
@@ -100,6 +103,7 @@ impl RunFlags {
         given(&mut flags, "kubeconfig", self.kubeconfig.as_ref());
         given(&mut flags, "asid", self.asid.as_ref());
         given(&mut flags, "state", self.state.as_ref());
+        given(&mut flags, "detectors", self.detectors.as_ref());
         given(&mut flags, "scripts", self.scripts.as_ref());
         given(&mut flags, "alert_webhook", self.alert_webhook.as_ref());
         given(&mut flags, "sink_files", self.sink_files.as_ref());
