@@ -182,6 +182,14 @@ fn load_error_with_warning(error: &libbpf_rs::Error) -> Error {
     load_error("loading", &if warning.is_empty() { error.to_string() } else { format!("{error} ({warning})") })
 }
 
+/// Entries of a map are allocated as they come (`BPF_F_NO_PREALLOC`).
+const NO_PREALLOC: u32 = 1;
+
+/// Whether tracing programs may allocate entries of maps as they come: since Linux 6.1 they do so from caches of their own.
+fn allocates_on_demand() -> bool {
+    kernel_version() >= (6, 1)
+}
+
 fn open(config: &Config, settings: Settings, wanted: &dyn Fn(&str) -> bool) -> Result<OpenObject, Error> {
     let mut object = ObjectBuilder::default()
         .name("watershed")
@@ -200,6 +208,10 @@ fn open(config: &Config, settings: Settings, wanted: &dyn Fn(&str) -> bool) -> R
             "connections" | "controls" => map.set_max_entries(config.connections.max(1)),
             _ => Ok(()),
         };
+        let resized = resized.and_then(|()| match name.as_str() {
+            "connections" | "controls" | "processes" if allocates_on_demand() => map.set_map_flags(NO_PREALLOC),
+            _ => Ok(()),
+        });
         resized.map_err(|error| load_error("sizing maps", &error))?;
         if name.ends_with(".rodata.settings")
             && let Some(value) = map.initial_value_mut()
