@@ -112,7 +112,7 @@ impl Features {
     /// The rows that contributed to a subject's features, as JSON objects.
     pub(super) fn contributed(&self, subject: &str) -> Vec<serde_json::Value> {
         let (Some(rows), Some(positions)) = (&self.rows, self.rows_by_subject.get(subject)) else { return Vec::new() };
-        let objects = positions.iter().take(EVIDENCE_ROWS).map(|&row| json::object(rows, row));
+        let objects = positions.iter().take(EVIDENCE_ROWS).flat_map(|&row| json::objects(&rows.slice(row, 1)));
         objects.filter_map(|text| serde_json::from_str(&text).ok()).collect()
     }
 

@@ -72,13 +72,6 @@ pub(crate) fn lines_of_event(event: &Event) -> String {
     text
 }
 
-/// A row as an object.
-pub(crate) fn object(rows: &RecordBatch, row: usize) -> String {
-    let mut text = String::new();
-    Objects::of(&rows.slice(row, 1)).object(&mut text, 0, None);
-    text
-}
-
 /// Each row of a batch as an object.
 pub(crate) fn objects(batch: &RecordBatch) -> Vec<String> {
     let rows = Objects::of(batch);
