@@ -72,13 +72,13 @@ pub(crate) async fn keep(
         changes.borrow_and_update();
         follow(&context, &mut watched).await;
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { break },
+            changed = changes.changed() => if changed.is_err() { break stopped(&mut stopping).await },
             () = stopped(&mut stopping) => break,
         }
     }
-    for (_, Watched { script, task }) in watched {
-        drop(script);
-        let _ = task.await;
+    // A watch whose sender is dropped clears its alerts; these are to stand when the server starts again.
+    for watch in watched.values_mut() {
+        let _ = (&mut watch.task).await;
     }
     context.kept.keep_waiting(context.webhooks.end().await).await;
 }

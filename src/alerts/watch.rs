@@ -93,8 +93,9 @@ impl Watch {
         loop {
             let mut ended = pin!(async {
                 tokio::select! {
-                    changed = script.changed() => if changed.is_ok() { Ended::Changed } else { Ended::Gone },
+                    biased;
                     () = stopped(&mut stopping) => Ended::Stopping,
+                    changed = script.changed() => if changed.is_ok() { Ended::Changed } else { Ended::Gone },
                 }
             });
             let problem = match self.start().await {
@@ -109,6 +110,9 @@ impl Watch {
                     }
                 },
             };
+            if *self.context.stopping.borrow() {
+                return Ended::Stopping;
+            }
             tracing::warn!(script = self.script.script.name, %problem, "alerts cannot be watched");
             tokio::select! {
                 () = tokio::time::sleep(AGAIN_AFTER) => {}
