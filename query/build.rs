@@ -1,14 +1,15 @@
-//! Lists the folders of `scripts/`, so that a new script needs no line of code.
+//! Lists the folders of `scripts/`, so that a new script needs no line of code. Paths are relative to the crate, so that
+//! clones that share a target folder each embed their own.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+    let scripts = Path::new("../scripts");
     println!("cargo::rerun-if-changed={}", scripts.display());
     let mut list = String::from("[\n");
-    for group in folders(&scripts)? {
+    for group in folders(scripts)? {
         println!("cargo::rerun-if-changed={}", group.display());
         for folder in folders(&group)? {
             println!("cargo::rerun-if-changed={}", folder.display());
@@ -21,7 +22,10 @@ fn main() -> io::Result<()> {
 
 fn entry(list: &mut String, group: &Path, folder: &Path) {
     let (group, name) = (last(group), last(folder));
-    let include = |file: &str| format!("include_str!({:?})", folder.join(file).display().to_string());
+    let include = |file: &str| {
+        let path = format!("/{}", folder.join(file).display());
+        format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))")
+    };
     let file = if folder.join("view.sql").exists() { "view.sql".to_owned() } else { format!("{name}.pxl") };
     let vis = match folder.join("vis.json").exists() {
         true => format!("Some({})", include("vis.json")),
