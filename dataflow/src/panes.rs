@@ -33,9 +33,18 @@ impl<C: Default> Panes<C> {
         self.window.map_or(ALWAYS, |window| window.pane_of(time_ns))
     }
 
-    /// Whether contents must be kept because they will enter or leave.
-    pub(crate) fn keeps(&self) -> bool {
-        self.window.is_some_and(|window| window.age_ns.is_some() || window.delay_ns.is_some())
+    /// Whether panes leave again.
+    pub(crate) fn leave(&self) -> bool {
+        self.window.is_some_and(|window| window.age_ns.is_some())
+    }
+
+    /// Whether contents of a pane are to be kept, because they will enter or leave.
+    pub(crate) fn keeps(&self, standing: Standing) -> bool {
+        match standing {
+            Standing::Waiting => true,
+            Standing::Inside => self.leave(),
+            Standing::Left => false,
+        }
     }
 
     /// Where a pane stands at a time.
@@ -48,30 +57,58 @@ impl<C: Default> Panes<C> {
         if left { Standing::Left } else { Standing::Waiting }
     }
 
-    /// Moves to a time: calls `moved` with the contents of each pane that enters (+1) or leaves (-1).
-    pub(crate) fn advance(&mut self, now_ns: i64, mut moved: impl FnMut(&C, i64)) {
-        let Some(window) = self.window else { return };
-        if let Some(age) = window.age_ns {
-            let first = window.pane_of(now_ns - age);
-            while let Some(entry) = self.panes.first_entry().filter(|entry| *entry.key() < first) {
-                let (inside, contents) = entry.remove();
-                if inside {
-                    moved(&contents, -1);
-                }
-            }
+    /// Takes out the panes that left by a time, with whether each was inside.
+    pub(crate) fn left(&mut self, now_ns: i64) -> Vec<(bool, C)> {
+        let Some((window, age)) = self.window.and_then(|window| Some((window, window.age_ns?))) else {
+            return Vec::new();
+        };
+        let first = window.pane_of(now_ns - age);
+        let mut left = Vec::new();
+        while let Some(pane) = self.panes.first_entry().filter(|pane| *pane.key() < first) {
+            left.push(pane.remove());
         }
-        if window.delay_ns.is_none() {
-            return;
-        }
-        for (pane, (inside, contents)) in &mut self.panes {
+        left
+    }
+
+    /// Lets in the panes whose time has come.
+    pub(crate) fn entered(&mut self, now_ns: i64) -> Vec<i64> {
+        let Some(window) = self.window.filter(|window| window.delay_ns.is_some()) else { return Vec::new() };
+        let mut entered = Vec::new();
+        for (pane, (inside, _)) in &mut self.panes {
             if !*inside && window.contains(*pane, now_ns) {
                 *inside = true;
-                moved(contents, 1);
+                entered.push(*pane);
             }
         }
-        if window.age_ns.is_none() {
-            self.panes.retain(|_, (inside, _)| !*inside);
+        entered
+    }
+
+    /// Takes out the panes that are inside, if none of them will leave.
+    pub(crate) fn settled(&mut self) -> Vec<C> {
+        if self.leave() {
+            return Vec::new();
         }
+        self.panes.extract_if(.., |_, (inside, _)| *inside).map(|(_, (_, contents))| contents).collect()
+    }
+
+    /// Whether rows of a pane are late by more than a pane.
+    pub(crate) fn is_past(&self, pane: i64, now_ns: i64) -> bool {
+        self.window.is_some_and(|window| pane < window.pane_of(now_ns - window.pane_ns))
+    }
+
+    /// The contents of a pane.
+    pub(crate) fn get(&self, pane: i64) -> Option<&C> {
+        self.panes.get(&pane).map(|(_, contents)| contents)
+    }
+
+    /// As `get`, to be changed.
+    pub(crate) fn get_mut(&mut self, pane: i64) -> Option<&mut C> {
+        self.panes.get_mut(&pane).map(|(_, contents)| contents)
+    }
+
+    /// The contents that are inside.
+    pub(crate) fn inside(&self) -> impl Iterator<Item = &C> {
+        self.panes.values().filter(|(inside, _)| *inside).map(|(_, contents)| contents)
     }
 
     /// The contents of a pane that has not left.

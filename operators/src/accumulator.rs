@@ -1,26 +1,33 @@
-//! The diff of every aggregate: a sparse vector of lanes. Adding merges and zeros vanish, so it is an exact group and
-//! a correction is an addition.
+//! The diff of every aggregate: a sparse vector of lanes, and a multiset of values that are not sums. Adding merges and
+//! zeros vanish, so it is an exact group and a correction is an addition.
+
+mod packed;
 
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+pub use packed::Packed;
+
 /// Number of a lane. What a lane means is up to the plan; lanes of one accumulator are sorted.
 pub type Lane = u32;
 
-/// Sums by lane, ascending by lane, without zeros. Sums wrap, which keeps the group exact.
+/// Sums by lane, ascending by lane, without zeros, and values with their multiplicities. Sums wrap, which keeps the
+/// group exact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Accumulator {
     lanes: SmallVec<[(Lane, i64); 4]>,
+    /// Ascending, none with multiplicity zero. Few: each costs every addition.
+    values: Vec<(Box<[u8]>, i64)>,
 }
 
 impl Accumulator {
-    /// Takes lanes that are ascending and without zeros.
+    /// Takes lanes that are ascending; zeros are left out.
     #[must_use]
     pub fn from_sorted(lanes: impl IntoIterator<Item = (Lane, i64)>) -> Self {
         let lanes: SmallVec<[(Lane, i64); 4]> = lanes.into_iter().filter(|(_, sum)| *sum != 0).collect();
         debug_assert!(lanes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        Accumulator { lanes }
+        Accumulator { lanes, values: Vec::new() }
     }
 
     /// The sum in a lane, 0 where there is none.
@@ -37,32 +44,43 @@ impl Accumulator {
         &self.lanes[start..end]
     }
 
-    /// Bytes held outside of the struct itself.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        if self.lanes.spilled() { self.lanes.capacity() * size_of::<(Lane, i64)>() } else { 0 }
+    /// The values whose multiplicity is positive, ascending.
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.values.iter().filter(|(_, count)| *count > 0).map(|(value, _)| value.as_ref())
     }
 
-    /// The accumulator as bytes: `(lane u32, sum i64)` little-endian each.
+    /// Changes the multiplicity of a value.
+    pub fn add_value(&mut self, value: &[u8], count: i64) {
+        match self.values.binary_search_by(|(known, _)| known.as_ref().cmp(value)) {
+            Ok(at) => {
+                self.values[at].1 = self.values[at].1.wrapping_add(count);
+                if self.values[at].1 == 0 {
+                    self.values.remove(at);
+                }
+            }
+            Err(at) if count != 0 => self.values.insert(at, (value.into(), count)),
+            Err(_) => {}
+        }
+    }
+
+    /// The sums alone.
+    #[must_use]
+    pub fn without_values(&self) -> Self {
+        Accumulator { lanes: self.lanes.clone(), values: Vec::new() }
+    }
+
+    /// The accumulator as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.lanes.len() * 12);
-        for (lane, sum) in &self.lanes {
-            bytes.extend_from_slice(&lane.to_le_bytes());
-            bytes.extend_from_slice(&sum.to_le_bytes());
-        }
+        let mut bytes = Vec::new();
+        packed::encode(self, &mut bytes);
         bytes
     }
 
     /// Reads what [`Accumulator::encode`] wrote.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
-        let lanes = bytes.chunks_exact(12).map(|entry| {
-            let lane = u32::from_le_bytes(entry[..4].try_into().expect("4 bytes of 12"));
-            let sum = i64::from_le_bytes(entry[4..].try_into().expect("8 bytes of 12"));
-            (lane, sum)
-        });
-        Accumulator { lanes: lanes.collect() }
+        packed::decode(bytes)
     }
 
     fn add(&mut self, other: &[(Lane, i64)]) {
@@ -96,13 +114,14 @@ impl Accumulator {
 
 impl IsZero for Accumulator {
     fn is_zero(&self) -> bool {
-        self.lanes.is_empty()
+        self.lanes.is_empty() && self.values.is_empty()
     }
 }
 
 impl Semigroup for Accumulator {
     fn plus_equals(&mut self, other: &Self) {
         self.add(&other.lanes);
+        other.values.iter().for_each(|(value, count)| self.add_value(value, *count));
     }
 }
 
@@ -116,6 +135,9 @@ impl Abelian for Accumulator {
     fn negate(&mut self) {
         for (_, sum) in &mut self.lanes {
             *sum = sum.wrapping_neg();
+        }
+        for (_, count) in &mut self.values {
+            *count = count.wrapping_neg();
         }
     }
 }

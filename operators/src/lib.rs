@@ -9,7 +9,7 @@ mod source;
 mod top;
 mod total;
 
-pub use accumulator::{Accumulator, Lane};
+pub use accumulator::{Accumulator, Lane, Packed};
 pub use join::{KeyedRows, keys_of, matching, pairs};
 pub use reduce::{merge_by_key, merge_values};
 pub use rows::{Bytes, KeyArranged, Row, RowArranged, Rows, arrange_keys, arrange_rows, bucket_of};

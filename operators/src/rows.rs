@@ -15,6 +15,8 @@ use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatch, OrdKey
 use differential_dataflow::trace::implementations::{OffsetList, spine_fueled::Spine};
 use timely::container::PushInto;
 
+use crate::accumulator::{Accumulator, Packed};
+
 /// A row or key, encoded so that byte order is the order of values.
 pub type Row = Vec<u8>;
 
@@ -22,17 +24,32 @@ pub type Row = Vec<u8>;
 pub type Rows<'scope> = VecCollection<'scope, u64, Row, i64>;
 
 /// Byte strings end to end in one buffer.
-#[derive(Default)]
 pub struct Bytes {
     /// Where each string ends.
-    ends: Vec<usize>,
+    ends: OffsetList,
     buffer: Vec<u8>,
 }
 
 impl Bytes {
+    /// Gives back room that is not used.
+    pub fn shrink_to_fit(&mut self) {
+        self.buffer.shrink_to_fit();
+    }
+
     fn put(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.put_with(|buffer| buffer.extend_from_slice(bytes));
+    }
+
+    /// Puts the string that `write` appends.
+    pub(crate) fn put_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.buffer);
         self.ends.push(self.buffer.len());
+    }
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Bytes::with_capacity(0)
     }
 }
 
@@ -69,12 +86,12 @@ impl BatchContainer for Bytes {
     }
 
     fn with_capacity(size: usize) -> Self {
-        Bytes { ends: Vec::with_capacity(size), buffer: Vec::new() }
+        Bytes { ends: OffsetList::with_capacity(size), buffer: Vec::new() }
     }
 
     fn merge_capacity(left: &Self, right: &Self) -> Self {
         Bytes {
-            ends: Vec::with_capacity(left.ends.len() + right.ends.len()),
+            ends: OffsetList::with_capacity(left.ends.len() + right.ends.len()),
             buffer: Vec::with_capacity(left.buffer.len() + right.buffer.len()),
         }
     }
@@ -84,8 +101,8 @@ impl BatchContainer for Bytes {
     }
 
     fn index(&self, index: usize) -> &[u8] {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.buffer[start..self.ends[index]]
+        let start = index.checked_sub(1).map_or(0, |before| self.ends.index(before));
+        &self.buffer[start..self.ends.index(index)]
     }
 
     fn len(&self) -> usize {
@@ -99,29 +116,43 @@ pub(crate) type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
 type RowBatcher =
     MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
 
-type KeyLayout<R> = (Bytes, Vec<()>, Vec<u64>, Vec<R>, OffsetList);
-type KeyBuilder<R> = OrdKeyBuilder<KeyLayout<R>, Vec<((Row, ()), u64, R)>>;
-pub(crate) type KeySpine<R> = Spine<Rc<OrdKeyBatch<KeyLayout<R>>>>;
-type KeyBatcher<R> =
-    MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, R)>>, VecMerger<(Row, ()), u64, R>, KeyBuilder<R>>;
+/// Keys with diffs in a container of their own.
+type KeyLayout<C> = (Bytes, Vec<()>, Vec<u64>, C, OffsetList);
+type KeyBuilder<C, R> = OrdKeyBuilder<KeyLayout<C>, Vec<((Row, ()), u64, R)>>;
+pub(crate) type KeySpine<C> = Spine<Rc<OrdKeyBatch<KeyLayout<C>>>>;
+type KeyBatcher<C, R> =
+    MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, R)>>, VecMerger<(Row, ()), u64, R>, KeyBuilder<C, R>>;
 
 /// Rows arranged by a key.
 pub type RowArranged<'scope> = Arranged<'scope, TraceAgent<RowSpine>>;
 
-/// Keys arranged with what is summed for each.
-pub type KeyArranged<'scope, R> = Arranged<'scope, TraceAgent<KeySpine<R>>>;
+/// Keys arranged with what is summed for each, held in a container of diffs.
+pub type KeyArranged<'scope, C> = Arranged<'scope, TraceAgent<KeySpine<C>>>;
 
 /// Arranges `(key, row)` by key; rows of one key meet on one worker.
 pub fn arrange_rows<'scope>(rows: VecCollection<'scope, u64, (Row, Row), i64>, name: &str) -> RowArranged<'scope> {
     rows.arrange_named::<RowBatcher, RowSpine>(name, RowBatcher::new)
 }
 
-/// Arranges keys with their sums.
-pub fn arrange_keys<'scope, R>(keys: VecCollection<'scope, u64, Row, R>, name: &str) -> KeyArranged<'scope, R>
+/// Arranges keys with their multiplicities.
+pub fn arrange_keys<'scope>(keys: Rows<'scope>, name: &str) -> KeyArranged<'scope, Vec<i64>> {
+    arrange_in(keys, name)
+}
+
+/// Arranges keys with their sums, packed.
+pub(crate) fn arrange_sums<'scope>(
+    keys: VecCollection<'scope, u64, Row, Accumulator>,
+    name: &str,
+) -> KeyArranged<'scope, Packed> {
+    arrange_in(keys, name)
+}
+
+fn arrange_in<'scope, C, R>(keys: VecCollection<'scope, u64, Row, R>, name: &str) -> KeyArranged<'scope, C>
 where
+    C: BatchContainer<Owned = R>,
     R: ExchangeData + Semigroup,
 {
-    keys.map(|key| (key, ())).arrange_named::<KeyBatcher<R>, KeySpine<R>>(name, KeyBatcher::<R>::new)
+    keys.map(|key| (key, ())).arrange_named::<KeyBatcher<C, R>, KeySpine<C>>(name, KeyBatcher::<C, R>::new)
 }
 
 /// One of 256 buckets for a row, spread evenly.

@@ -3,6 +3,7 @@
 use differential_dataflow::difference::{IsZero, Semigroup};
 use differential_dataflow::trace::TraceReader;
 use differential_dataflow::trace::cursor::{Cursor, cursor_list};
+use differential_dataflow::trace::implementations::containers::BatchContainer;
 use differential_dataflow::{AsCollection, Data, ExchangeData, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -11,7 +12,7 @@ use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 
 use crate::accumulator::Accumulator;
-use crate::rows::{KeyArranged, Row, Rows, arrange_keys};
+use crate::rows::{KeyArranged, Row, Rows, arrange_keys, arrange_sums};
 
 /// Each key with its sum: the old pair goes (-1) and the other comes (+1) when the sum changes. Keys whose sum is zero
 /// are absent.
@@ -19,7 +20,7 @@ pub fn accumulate<'scope>(
     keys: VecCollection<'scope, u64, Row, Accumulator>,
     name: &str,
 ) -> VecCollection<'scope, u64, (Row, Accumulator), i64> {
-    let arranged = arrange_keys(keys, name);
+    let arranged = arrange_sums(keys, name);
     on_change(arranged, name, |key, old: Option<&Accumulator>, new: Option<&Accumulator>, give| {
         if old == new {
             return;
@@ -47,12 +48,13 @@ pub fn distinct<'scope>(rows: Rows<'scope>, name: &str) -> Rows<'scope> {
 }
 
 /// Calls `logic` with a key's sum before and after each time at which it changed; `None` is a sum of zero.
-fn on_change<'scope, R, D, L>(
-    arranged: KeyArranged<'scope, R>,
+fn on_change<'scope, C, R, D, L>(
+    arranged: KeyArranged<'scope, C>,
     name: &str,
     mut logic: L,
 ) -> VecCollection<'scope, u64, D, i64>
 where
+    C: BatchContainer<Owned = R>,
     R: ExchangeData + Semigroup,
     D: Data,
     L: FnMut(&[u8], Option<&R>, Option<&R>, &mut dyn FnMut(D, i64)) + 'static,
@@ -86,11 +88,11 @@ where
                         let mut sum: Option<R> = None;
                         sums.seek_key(&sum_storage, key);
                         if sums.get_key(&sum_storage) == Some(key) {
-                            sums.map_times(&sum_storage, |_, diff| add(&mut sum, diff));
+                            sums.map_times(&sum_storage, |_, diff| add(&mut sum, C::into_owned(diff)));
                         }
                         changes.map_times(&change_storage, |time, diff| {
                             let old = sum.clone();
-                            add(&mut sum, diff);
+                            add(&mut sum, C::into_owned(diff));
                             logic(key, old.as_ref(), sum.as_ref(), &mut |data, count| {
                                 session.give((data, *time, count))
                             });
@@ -106,10 +108,10 @@ where
         .as_collection()
 }
 
-fn add<R: Semigroup>(sum: &mut Option<R>, diff: &R) {
+fn add<R: Semigroup>(sum: &mut Option<R>, diff: R) {
     match sum {
-        Some(sum) => sum.plus_equals(diff),
-        None => *sum = Some(diff.clone()),
+        Some(sum) => sum.plus_equals(&diff),
+        None => *sum = Some(diff),
     }
     if sum.as_ref().is_some_and(IsZero::is_zero) {
         *sum = None;

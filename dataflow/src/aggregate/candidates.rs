@@ -36,6 +36,12 @@ impl Merger {
         }
         merged
     }
+
+    /// Whether what was merged to `merged` may be another without `value`.
+    pub(crate) fn matters(&self, value: &[u8], merged: &[u8]) -> bool {
+        let mut pairs = parts(value).zip(parts(merged)).zip(&self.choices);
+        pairs.any(|((value, merged), choice)| value.is_some() && (*choice == Choice::Lines || value == merged))
+    }
 }
 
 /// The distinct lines of texts in order.

@@ -23,13 +23,13 @@ pub(super) struct Side<'scope> {
     rows: Rows<'scope>,
     keyed: VecCollection<'scope, u64, (Row, Row), i64>,
     by_key: RowArranged<'scope>,
-    keys: Rc<OnceCell<KeyArranged<'scope, i64>>>,
+    keys: Rc<OnceCell<KeyArranged<'scope, Vec<i64>>>>,
     label: String,
 }
 
 impl<'scope> Side<'scope> {
     /// The keys that occur.
-    fn keys(&self) -> KeyArranged<'scope, i64> {
+    fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
         self.keys.get_or_init(|| keys_of(self.keyed.clone(), &format!("{}: keys", self.label))).clone()
     }
 

@@ -4,19 +4,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use differential_dataflow::{AsCollection, VecCollection};
+use differential_dataflow::difference::Semigroup;
+use differential_dataflow::{AsCollection, Data, ExchangeData, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
-use watershed_operators::{Accumulator, Row, Rows, accumulate, arrange_rows, leaf, merge_by_key, merge_values};
+use watershed_operators::{Accumulator, Emit, Row, Rows, accumulate, arrange_rows, leaf, merge_values};
 use watershed_query::view::{EventScan, Map, Node, Operator, Reduce};
 
 use super::{CHECKED, Feeds, Renderer, codec_of};
 use crate::aggregate::{Aggregates, SEED};
 use crate::codec::Codec;
 use crate::group::group;
-use crate::scan::{Item, Partial, ReduceScan};
+use crate::scan::{Item, ReduceScan};
 
 impl<'scope> Renderer<'_, 'scope> {
     pub(super) fn reduce(&mut self, input: &Node, reduce: &Reduce) -> Rows<'scope> {
@@ -24,22 +25,29 @@ impl<'scope> Renderer<'_, 'scope> {
         let keys = codec_of(&reduce.keys, &input.schema).expect(CHECKED);
         let label = self.label("reduce");
         let scans = peel(input).filter(|scans| scans.iter().all(|(scan, _)| scan.window == scans[0].0.window));
-        let fused = scans.is_some();
-        let partials = match scans {
-            Some(scans) => self.scanned(scans, keys, &aggregates),
-            None => self.partials(input, keys, &aggregates),
+        let groups = match scans {
+            Some(scans) => {
+                let sums = self.scanned(scans, keys, &aggregates);
+                let sums = self.with_seed(sums, reduce, || (Row::new(), seed_sums()));
+                let merger = aggregates.merger();
+                accumulate(sums, &label).map(move |(key, sums)| {
+                    let values: Vec<&[u8]> = sums.values().collect();
+                    let merged = if values.is_empty() { Row::new() } else { merger.merge(&values) };
+                    (key, (sums, merged))
+                })
+            }
+            None => self.summed(input, reduce, keys, &aggregates, &label),
         };
-        let partials = if reduce.keys.is_empty() { partials.concat(self.seed(&aggregates)) } else { partials };
-        self.finish(partials, aggregates, &label, fused)
+        self.finish(groups, aggregates, &label)
     }
 
-    /// The sums and candidates of event tables, made where they are scanned.
+    /// The sums and values of event tables, made where they are scanned.
     fn scanned(
         &mut self,
         scans: Vec<Scanned<'_>>,
         keys: Codec,
         aggregates: &Rc<Aggregates>,
-    ) -> VecCollection<'scope, u64, Partial, i64> {
+    ) -> VecCollection<'scope, u64, Row, Accumulator> {
         let window = scans.first().and_then(|(scan, _)| scan.window);
         let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
         tables.sort_unstable();
@@ -48,9 +56,9 @@ impl<'scope> Renderer<'_, 'scope> {
         let readers = scans.into_iter().map(reader).collect();
         let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window);
         let name = self.label("events");
-        let (leaf, partials) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
+        let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
         self.leaves.leaves.push((Feeds::Events(tables), leaf));
-        partials
+        sums
     }
 
     /// The sums and candidates of rows that are not fresh from a scan.
@@ -83,57 +91,68 @@ impl<'scope> Renderer<'_, 'scope> {
         })
     }
 
-    fn seed(&mut self, aggregates: &Aggregates) -> VecCollection<'scope, u64, Partial, i64> {
-        let mut waiting = self.first_worker.then(|| aggregates.no_candidates());
-        let values = aggregates.has_candidates();
+    /// With what keeps the single row of a reduce without keys alive.
+    fn with_seed<D, R>(
+        &mut self,
+        collection: VecCollection<'scope, u64, D, R>,
+        reduce: &Reduce,
+        seed: impl FnOnce() -> (D, R),
+    ) -> VecCollection<'scope, u64, D, R>
+    where
+        D: Data,
+        R: ExchangeData + Semigroup,
+    {
+        if !reduce.keys.is_empty() {
+            return collection;
+        }
+        let mut waiting = self.first_worker.then(seed);
         let name = self.label("seed");
-        let (leaf, seed) =
-            leaf(self.scope, &name, move |_tick, _item: Option<Item>, emit: &mut dyn FnMut(Partial, i64)| {
-                if let Some(candidates) = waiting.take() {
-                    emit(Partial::Sums(Row::new(), Accumulator::from_sorted([(SEED, 1)])), 1);
-                    if values {
-                        emit(Partial::Candidates(Row::new(), candidates), 1);
-                    }
-                }
-            });
+        let (leaf, seed) = leaf(self.scope, &name, move |_tick, _item: Option<Item>, emit: Emit<'_, D, R>| {
+            waiting.take().into_iter().for_each(|(seed, diff)| emit(seed, diff));
+        });
         let empty = arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty()));
         self.leaves.leaves.push((Feeds::Constant(empty), leaf));
-        seed
+        collection.concat(seed)
     }
 
-    /// From partials to the rows of the reduce: key and aggregates.
+    /// Keys with the sums and the merged values of rows that are not fresh from a scan, of which a key may have many.
+    fn summed(
+        &mut self,
+        input: &Node,
+        reduce: &Reduce,
+        keys: Codec,
+        aggregates: &Rc<Aggregates>,
+        label: &str,
+    ) -> VecCollection<'scope, u64, (Row, Group), i64> {
+        let partials = self.partials(input, keys, aggregates);
+        let sums = partials.clone().inner.flat_map(|(partial, time, _)| match partial {
+            Partial::Sums(key, sums) => Some((key, time, sums)),
+            Partial::Candidates(..) => None,
+        });
+        let sums = self.with_seed(sums.as_collection(), reduce, || (Row::new(), seed_sums()));
+        let sums = accumulate(sums, label);
+        if !aggregates.has_candidates() {
+            return sums.map(|(key, sums)| (key, (sums, Row::new())));
+        }
+        let values = partials.flat_map(|partial| match partial {
+            Partial::Candidates(key, value) => Some((key, value)),
+            Partial::Sums(..) => None,
+        });
+        let values = self.with_seed(values, reduce, || ((Row::new(), aggregates.no_candidates()), 1));
+        let merger = aggregates.merger();
+        let merged = merge_values(values, &format!("{label}: values"), move |values| merger.merge(values));
+        let merged = arrange_rows(merged, &format!("{label}: merged"));
+        let sums = arrange_rows(sums.map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
+        sums.join_core(merged, |key, sums, merged| Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec()))))
+    }
+
+    /// From groups to the rows of the reduce: key and aggregates.
     fn finish(
         &mut self,
-        partials: VecCollection<'scope, u64, Partial, i64>,
+        groups: VecCollection<'scope, u64, (Row, Group), i64>,
         aggregates: Rc<Aggregates>,
         label: &str,
-        fused: bool,
     ) -> Rows<'scope> {
-        let sums = |partials: VecCollection<'scope, u64, Partial, i64>| {
-            let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
-                Partial::Sums(key, sums) => Some((key, time, sums)),
-                Partial::Candidates(..) => None,
-            });
-            accumulate(sums.as_collection(), label)
-        };
-        let groups = if aggregates.has_candidates() {
-            let candidates = partials.clone().flat_map(|partial| match partial {
-                Partial::Candidates(key, candidates) => Some((key, candidates)),
-                Partial::Sums(..) => None,
-            });
-            let merger = aggregates.merger();
-            let merge = move |values: &[&[u8]]| merger.merge(values);
-            let values = format!("{label}: values");
-            let merged =
-                if fused { merge_by_key(candidates, &values, merge) } else { merge_values(candidates, &values, merge) };
-            let merged = arrange_rows(merged, &format!("{label}: merged"));
-            let sums = arrange_rows(sums(partials).map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
-            sums.join_core(merged, |key, sums, merged| {
-                Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec())))
-            })
-        } else {
-            sums(partials).map(|(key, sums)| (key, (sums, Row::new())))
-        };
         let (losses, owner) = (self.losses.clone(), self.view.to_owned());
         groups
             .inner
@@ -161,6 +180,23 @@ impl<'scope> Renderer<'_, 'scope> {
             .as_collection()
     }
 }
+
+/// What rows that are not fresh from a scan say of a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Partial {
+    /// Something was added to its sums.
+    Sums(Row, Accumulator),
+    /// A candidate for its other values came or went.
+    Candidates(Row, Row),
+}
+
+/// What keeps the sums of a reduce without keys from being nothing.
+fn seed_sums() -> Accumulator {
+    Accumulator::from_sorted([(SEED, 1)])
+}
+
+/// The sums of a key, and what was chosen of its values; nothing, where none are there.
+type Group = (Accumulator, Row);
 
 /// An event scan and the maps above it, in order.
 type Scanned<'p> = (&'p EventScan, Vec<(Map, SchemaRef)>);

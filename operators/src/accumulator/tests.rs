@@ -2,31 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
 
 fn any_accumulator() -> impl Strategy<Value = Accumulator> {
-    prop::collection::btree_map(0u32..12, -3i64..4, 0..10).prop_map(Accumulator::from_sorted)
+    let lanes = prop::collection::btree_map(prop_oneof![0u32..12, any::<u32>()], -3i64..4, 0..10);
+    let values = prop::collection::vec((prop::collection::vec(0u8..3, 0..3), -2i64..3), 0..5);
+    (lanes, values).prop_map(|(lanes, values)| {
+        let mut accumulator = Accumulator::from_sorted(lanes);
+        values.iter().for_each(|(value, count)| accumulator.add_value(value, *count));
+        accumulator
+    })
 }
 
-fn model(parts: &[&Accumulator]) -> BTreeMap<Lane, i64> {
-    let mut sums = BTreeMap::new();
-    for (lane, sum) in parts.iter().flat_map(|part| part.lanes.iter()) {
-        *sums.entry(*lane).or_default() += *sum;
+/// Sums by lane, then by value.
+fn model(parts: &[&Accumulator]) -> (BTreeMap<Lane, i64>, BTreeMap<Box<[u8]>, i64>) {
+    let (mut lanes, mut values) = (BTreeMap::new(), BTreeMap::new());
+    for part in parts {
+        part.lanes.iter().for_each(|(lane, sum)| *lanes.entry(*lane).or_default() += *sum);
+        part.values.iter().for_each(|(value, count)| *values.entry(value.clone()).or_default() += *count);
     }
-    sums.retain(|_, sum| *sum != 0);
-    sums
+    lanes.retain(|_, sum| *sum != 0);
+    values.retain(|_, count| *count != 0);
+    (lanes, values)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn addition_is_the_sum_by_lane(a in any_accumulator(), b in any_accumulator()) {
+    fn addition_is_the_sum_by_lane_and_by_value(a in any_accumulator(), b in any_accumulator()) {
         let mut sum = a.clone();
         sum.plus_equals(&b);
-        prop_assert_eq!(&sum, &Accumulator::from_sorted(model(&[&a, &b])));
+        let (lanes, values) = model(&[&a, &b]);
+        prop_assert_eq!(sum.lanes.to_vec(), lanes.into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(&sum.values, &values.into_iter().collect::<Vec<_>>());
         let mut other = b.clone();
         other.plus_equals(&a);
         prop_assert_eq!(sum, other);
