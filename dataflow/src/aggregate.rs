@@ -24,10 +24,12 @@ use crate::error::Error;
 pub(crate) const ROWS: Lane = 0;
 /// The lane that keeps the single row of a reduce without keys alive.
 pub(crate) const SEED: Lane = Lane::MAX;
-/// Lanes of one source: room for every bucket of a histogram.
-const SOURCE_LANES: Lane = 1 << 18;
-const BUCKET_ZERO: Lane = SOURCE_LANES / 2;
-/// Sources that fit below [`SEED`].
+/// Lanes of a source of buckets: room for every bucket of a histogram.
+const BUCKET_LANES: Lane = 1 << 18;
+const BUCKET_ZERO: Lane = BUCKET_LANES / 2;
+/// Lanes of another source.
+const SUM_LANES: Lane = 2;
+/// Sources of which all fit below [`SEED`].
 const MAX_SOURCES: usize = (1 << 13) - 2;
 
 /// What a source adds up.
@@ -39,6 +41,16 @@ enum Adds {
     Float,
     Buckets,
     EncodedBuckets,
+}
+
+impl Adds {
+    /// How many lanes it takes.
+    fn lanes(self) -> Lane {
+        match self {
+            Adds::Count | Adds::Integer | Adds::Float => SUM_LANES,
+            Adds::Buckets | Adds::EncodedBuckets => BUCKET_LANES,
+        }
+    }
 }
 
 struct Source {
@@ -165,7 +177,7 @@ impl Aggregates {
         if let Some(source) = self.sources.iter().find(same) {
             return source.lane;
         }
-        let lane = (self.sources.len() as Lane + 1) * SOURCE_LANES;
+        let lane = self.sources.last().map_or(ROWS + 1, |last| last.lane.saturating_add(last.adds.lanes()));
         self.sources.push(Source { adds, argument, filter, lane });
         lane
     }
@@ -277,7 +289,7 @@ impl Aggregates {
             for (at, source) in self.sources.iter().enumerate() {
                 lanes.push((source.lane, dense[1 + 2 * at]));
                 lanes.push((source.lane + 1, dense[2 + 2 * at]));
-                let end = buckets.partition_point(|(_, lane, _)| *lane < source.lane + SOURCE_LANES);
+                let end = buckets.partition_point(|(_, lane, _)| *lane < source.lane + source.adds.lanes());
                 let (mine, others) = buckets.split_at(end);
                 if !mine.is_empty() {
                     lanes.truncate(lanes.len() - 2);
@@ -433,11 +445,11 @@ fn float_of(sums: &Accumulator, lane: Lane) -> f64 {
 
 fn bucket_lane(base: Lane, bucket: histogram::Bucket) -> Lane {
     let offset = i64::from(bucket) + i64::from(BUCKET_ZERO);
-    base + offset.clamp(0, i64::from(SOURCE_LANES) - 1) as Lane
+    base + offset.clamp(0, i64::from(BUCKET_LANES) - 1) as Lane
 }
 
 fn buckets_of(sums: &Accumulator, base: Lane) -> impl Iterator<Item = (histogram::Bucket, i64)> + Clone {
-    let lanes = sums.range(base, base + SOURCE_LANES);
+    let lanes = sums.range(base, base + BUCKET_LANES);
     lanes.iter().map(move |(lane, count)| ((*lane - base) as i32 - BUCKET_ZERO as i32, *count))
 }
 

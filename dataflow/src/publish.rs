@@ -39,7 +39,7 @@ pub(crate) enum Message {
 /// A view's rows at its last closed time.
 pub(crate) struct State {
     pub(crate) closed: Option<TickTime>,
-    pub(crate) rows: HashMap<Arc<[u8]>, i64, foldhash::fast::RandomState>,
+    pub(crate) rows: HashMap<Box<[u8]>, i64, foldhash::fast::RandomState>,
 }
 
 /// What the publisher, the handle and subscribers share of a view.
@@ -141,21 +141,23 @@ fn close(view: &ViewShared, merge: &mut Merge, upper: u64, queue: &Queue) {
         for (row, diff) in updates {
             *sums.entry(row).or_default() += diff;
         }
-        let mut changes: Vec<(Arc<[u8]>, i64)> =
-            sums.into_iter().filter(|(_, diff)| *diff != 0).map(|(row, diff)| (row.into(), diff)).collect();
+        let mut changes: Vec<(Row, i64)> = sums.into_iter().filter(|(_, diff)| *diff != 0).collect();
         // Retractions first, so that an upsert by key sees the row go before its successor comes.
         changes.sort_unstable_by(|a, b| (a.1 > 0, &a.0).cmp(&(b.1 > 0, &b.0)));
         for (row, diff) in &changes {
-            let count = state.rows.entry(Arc::clone(row)).or_default();
+            let Some(count) = state.rows.get_mut(row.as_slice()) else {
+                state.rows.insert(row.as_slice().into(), *diff);
+                continue;
+            };
             *count += diff;
             if *count == 0 {
-                state.rows.remove(row);
+                state.rows.remove(row.as_slice());
             }
         }
         if changes.is_empty() || view.sender.receiver_count() == 0 {
             continue;
         }
-        if let Some(rows) = view.decode(changes.iter().map(|(row, _)| row.as_ref()), changes.len()) {
+        if let Some(rows) = view.decode(changes.iter().map(|(row, _)| row.as_slice()), changes.len()) {
             let diffs = Arc::new(changes.iter().map(|(_, diff)| *diff).collect());
             let _ = view.sender.send(Message::Changes { time: TickTime(time), rows, diffs });
         }

@@ -137,8 +137,8 @@ impl Subscription {
             self.receiver = Some(self.view.sender.subscribe());
             return;
         }
-        let rows: Vec<(Arc<[u8]>, i64)> = match snapshot {
-            true => state.rows.iter().map(|(row, count)| (Arc::clone(row), *count)).collect(),
+        let rows: Vec<(Box<[u8]>, i64)> = match snapshot {
+            true => state.rows.iter().map(|(row, count)| (row.clone(), *count)).collect(),
             false => Vec::new(),
         };
         let time = state.closed.unwrap_or_default();

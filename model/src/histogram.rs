@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use integer_encoding::VarInt;
+
 /// Bits of the mantissa that name the bucket within an octave.
 const MANTISSA_BITS: u32 = 5;
 const SHIFT: u32 = 52 - MANTISSA_BITS;
@@ -59,25 +61,32 @@ pub fn integer_of(quantile: f64) -> i64 {
     quantile as i64
 }
 
-/// A histogram as the bytes of a `BINARY` column: `(bucket i32, count i64)` little-endian, ascending, no zero counts.
+/// A histogram as the bytes of a `BINARY` column: each bucket as the distance from the one before (the first from 0),
+/// then its count, both as zigzag variable-length integers; ascending, no zero counts.
 #[must_use]
 pub fn encode(counts: impl Iterator<Item = (Bucket, i64)>) -> Vec<u8> {
     let mut bytes = Vec::new();
+    let mut before = 0;
     for (bucket, count) in counts.filter(|(_, count)| *count != 0) {
-        bytes.extend_from_slice(&bucket.to_le_bytes());
-        bytes.extend_from_slice(&count.to_le_bytes());
+        for number in [i64::from(bucket) - before, count] {
+            let mut buffer = [0; 10];
+            let length = number.encode_var(&mut buffer);
+            bytes.extend_from_slice(&buffer[..length]);
+        }
+        before = i64::from(bucket);
     }
     bytes
 }
 
 /// Reads what [`encode`] wrote; a torn tail is ignored.
 pub fn decode(bytes: &[u8]) -> impl Iterator<Item = (Bucket, i64)> + Clone {
-    bytes.chunks_exact(12).map(|entry| {
-        let (bucket, count) = entry.split_at(4);
-        (
-            Bucket::from_le_bytes(bucket.try_into().expect("split at 4")),
-            i64::from_le_bytes(count.try_into().expect("12 - 4 = 8 bytes")),
-        )
+    let (mut rest, mut bucket) = (bytes, 0_i64);
+    std::iter::from_fn(move || {
+        let (distance, taken) = i64::decode_var(rest)?;
+        let (count, after) = i64::decode_var(&rest[taken..])?;
+        rest = &rest[taken + after..];
+        bucket = bucket.wrapping_add(distance);
+        Some((bucket as Bucket, count))
     })
 }
 
@@ -124,7 +133,9 @@ mod tests {
 
     #[test]
     fn encoding_round_trips() {
-        let counts = [(-3, 1), (0, 4), (77, 9)];
-        assert_eq!(decode(&encode(counts.into_iter())).collect::<Vec<_>>(), counts);
+        let counts = [(-3, 1), (0, 4), (77, -9), (Bucket::MAX, i64::MAX)];
+        let bytes = encode(counts.into_iter());
+        assert_eq!(decode(&bytes).collect::<Vec<_>>(), counts);
+        assert_eq!(decode(&bytes[..bytes.len() - 1]).collect::<Vec<_>>(), counts[..3]);
     }
 }

@@ -58,7 +58,10 @@ impl Accumulator {
                     self.values.remove(at);
                 }
             }
-            Err(at) if count != 0 => self.values.insert(at, (value.into(), count)),
+            Err(at) if count != 0 => {
+                self.values.reserve_exact(1);
+                self.values.insert(at, (value.into(), count));
+            }
             Err(_) => {}
         }
     }

@@ -12,7 +12,9 @@ mod total;
 pub use accumulator::{Accumulator, Lane, Packed};
 pub use join::{KeyedRows, keys_of, matching, pairs};
 pub use reduce::{merge_by_key, merge_values};
-pub use rows::{Bytes, KeyArranged, Row, RowArranged, Rows, arrange_keys, arrange_rows, bucket_of};
+pub use rows::{
+    Bytes, KeyArranged, Row, RowArranged, Rows, Times, arrange_keys, arrange_rows, bucket_of, reserve_gently,
+};
 pub use source::{Emit, Feed, Leaf, leaf};
 pub use top::first_rows;
 pub use total::{accumulate, distinct};

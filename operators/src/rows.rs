@@ -1,5 +1,7 @@
 //! Rows as bytes, and arrangements that keep them in one arena a batch instead of one allocation a row.
 
+mod times;
+
 use std::rc::Rc;
 
 use differential_dataflow::ExchangeData;
@@ -16,6 +18,7 @@ use differential_dataflow::trace::implementations::{OffsetList, spine_fueled::Sp
 use timely::container::PushInto;
 
 use crate::accumulator::{Accumulator, Packed};
+pub use times::Times;
 
 /// A row or key, encoded so that byte order is the order of values.
 pub type Row = Vec<u8>;
@@ -37,13 +40,23 @@ impl Bytes {
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        self.put_with(|buffer| buffer.extend_from_slice(bytes));
+        reserve_gently(&mut self.buffer, bytes.len());
+        self.buffer.extend_from_slice(bytes);
+        self.ends.push(self.buffer.len());
     }
 
-    /// Puts the string that `write` appends.
-    pub(crate) fn put_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Puts the string that `write` appends, of about `wanted` bytes.
+    pub(crate) fn put_with(&mut self, wanted: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        reserve_gently(&mut self.buffer, wanted);
         write(&mut self.buffer);
         self.ends.push(self.buffer.len());
+    }
+}
+
+/// Room for so many more; grows by a quarter instead of doubling, for what lives long.
+pub fn reserve_gently<T>(vec: &mut Vec<T>, wanted: usize) {
+    if vec.capacity() - vec.len() < wanted {
+        vec.reserve_exact(wanted.max(vec.len() / 4));
     }
 }
 
@@ -110,14 +123,14 @@ impl BatchContainer for Bytes {
     }
 }
 
-type RowLayout = (Bytes, Bytes, Vec<u64>, Vec<i64>, OffsetList);
+type RowLayout = (Bytes, Bytes, Times, Vec<i64>, OffsetList);
 pub(crate) type RowBuilder = OrdValBuilder<RowLayout, Vec<((Row, Row), u64, i64)>>;
 pub(crate) type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
 type RowBatcher =
     MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
 
 /// Keys with diffs in a container of their own.
-type KeyLayout<C> = (Bytes, Vec<()>, Vec<u64>, C, OffsetList);
+type KeyLayout<C> = (Bytes, Vec<()>, Times, C, OffsetList);
 type KeyBuilder<C, R> = OrdKeyBuilder<KeyLayout<C>, Vec<((Row, ()), u64, R)>>;
 pub(crate) type KeySpine<C> = Spine<Rc<OrdKeyBatch<KeyLayout<C>>>>;
 type KeyBatcher<C, R> =

@@ -1,5 +1,7 @@
 //! Values of a group that are not sums: encoded one after the other, and merged without being decoded.
 
+use integer_encoding::VarInt;
+
 /// What a value that is not a sum is chosen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -54,8 +56,9 @@ pub(super) fn lines_of<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 
 /// Length plus one (0 for none) and the bytes.
 pub(super) fn put(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
-    let length = part.map_or(0, |part| part.len() as u32 + 1);
-    bytes.extend_from_slice(&length.to_le_bytes());
+    let mut buffer = [0; 10];
+    let length = part.map_or(0, |part| part.len() + 1).encode_var(&mut buffer);
+    bytes.extend_from_slice(&buffer[..length]);
     bytes.extend_from_slice(part.unwrap_or_default());
 }
 
@@ -63,9 +66,8 @@ pub(super) fn put(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
 pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let length = u32::from_le_bytes(*length) as usize;
-        let (part, after) = after.split_at_checked(length.saturating_sub(1))?;
+        let (length, taken) = usize::decode_var(rest)?;
+        let (part, after) = rest[taken..].split_at_checked(length.saturating_sub(1))?;
         rest = after;
         Some((length > 0).then_some(part))
     })

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 use differential_dataflow::difference::{Abelian, IsZero, Semigroup};
+use smallvec::SmallVec;
 use watershed_model::TickTime;
-use watershed_operators::{Accumulator, Row};
+use watershed_operators::{Accumulator, Row, reserve_gently};
 use watershed_query::view::Window;
 
 use super::{EventReader, Item};
@@ -32,6 +33,9 @@ pub(crate) struct ReduceScan {
     now: Option<u64>,
 }
 
+/// Values of a group one after the other; one number fits without an allocation.
+type Value = SmallVec<[u8; 16]>;
+
 /// The groups of all panes.
 struct Groups {
     panes: Panes<Pane>,
@@ -39,7 +43,7 @@ struct Groups {
     open: Vec<i64>,
     keys: Keys,
     /// By number, what was chosen of the values inside; empty without any.
-    chosen: Vec<Row>,
+    chosen: Vec<Value>,
     merger: Merger,
 }
 
@@ -183,7 +187,9 @@ impl Groups {
         let mut change = rows.without_values();
         if let Some(value) = rows.values().next() {
             if self.chosen.len() <= number as usize {
-                self.chosen.resize(number as usize + 1, Row::new());
+                let missing = number as usize + 1 - self.chosen.len();
+                reserve_gently(&mut self.chosen, missing);
+                self.chosen.resize(number as usize + 1, Value::new());
             }
             let known = &self.chosen[number as usize];
             if known.is_empty() && !self.panes.leave() {
@@ -191,7 +197,7 @@ impl Groups {
                 self.keys.hold(number);
             }
             let merged = if known.is_empty() { value.to_vec() } else { self.merger.merge(&[known, value]) };
-            self.choose(number, merged, &mut change);
+            self.choose(number, &merged, &mut change);
         }
         change
     }
@@ -206,30 +212,30 @@ impl Groups {
             let staying: Vec<Accumulator> = self.panes.inside().filter_map(|pane| pane.group(number)).collect();
             let values: Vec<&[u8]> = staying.iter().flat_map(Accumulator::values).collect();
             let merged = if values.is_empty() { Row::new() } else { self.merger.merge(&values) };
-            self.choose(number, merged, &mut change);
+            self.choose(number, &merged, &mut change);
         }
         change
     }
 
     /// Puts a value in the place of the chosen one, if it is another.
-    fn choose(&mut self, number: Number, value: Row, change: &mut Accumulator) {
+    fn choose(&mut self, number: Number, value: &[u8], change: &mut Accumulator) {
         let chosen = &mut self.chosen[number as usize];
-        if *chosen == value {
+        if chosen.as_slice() == value {
             return;
         }
-        for (value, count) in [(&*chosen, -1), (&value, 1)] {
+        for (value, count) in [(chosen.as_slice(), -1), (value, 1)] {
             if !value.is_empty() {
                 change.add_value(value, count);
             }
         }
-        *chosen = value;
+        *chosen = Value::from_slice(value);
     }
 
     fn release(&mut self, number: Number) {
         if self.keys.release(number)
             && let Some(chosen) = self.chosen.get_mut(number as usize)
         {
-            *chosen = Row::new();
+            *chosen = Value::new();
         }
     }
 

@@ -36,6 +36,12 @@ pub(super) fn encode(accumulator: &Accumulator, bytes: &mut Vec<u8>) {
     }
 }
 
+/// No more than this is written for an accumulator of small sums.
+fn size_of(accumulator: &Accumulator) -> usize {
+    let values = accumulator.values.iter().map(|(value, _)| value.len() + 4);
+    8 * (accumulator.lanes.len() + 1) + values.sum::<usize>()
+}
+
 /// Reads what `encode` wrote; a torn tail is ignored.
 pub(super) fn decode(bytes: &[u8]) -> Accumulator {
     let mut rest = bytes;
@@ -82,7 +88,7 @@ impl BatchContainer for Packed {
     }
 
     fn push_own(&mut self, item: &Accumulator) {
-        self.0.put_with(|bytes| encode(item, bytes));
+        self.0.put_with(size_of(item), |bytes| encode(item, bytes));
     }
 
     fn clear(&mut self) {
