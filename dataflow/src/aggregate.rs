@@ -14,8 +14,8 @@ use watershed_model::{Fixed, histogram};
 use watershed_operators::{Accumulator, Lane};
 use watershed_query::view::{Function, Reduce};
 
-pub(crate) use candidates::Merger;
-use candidates::{Choice, lines_of, parts, put};
+pub(crate) use candidates::{Choice, Merger};
+use candidates::{lines_of, parts, put};
 
 use crate::codec::Codec;
 use crate::error::Error;
@@ -327,9 +327,7 @@ impl Aggregates {
 
     /// Candidates of no row.
     pub(crate) fn no_candidates(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.candidates.iter().for_each(|_| put(&mut bytes, None));
-        bytes
+        self.merger().of(&vec![None; self.candidates.len()])
     }
 
     /// How candidates of one group become one; cheap to clone into operators.

@@ -62,6 +62,12 @@ impl Keys {
         self.keys[number as usize].bytes(&self.buffer)
     }
 
+    /// Whether no key has a number.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     pub(crate) fn hold(&mut self, number: Number) {
         self.keys[number as usize].holders += 1;
     }

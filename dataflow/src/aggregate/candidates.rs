@@ -4,7 +4,7 @@ use integer_encoding::VarInt;
 
 /// What a value that is not a sum is chosen by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     Smallest,
     Largest,
     /// All distinct lines; the candidate is the text itself.
@@ -18,8 +18,15 @@ pub(crate) struct Merger {
 }
 
 impl Merger {
-    pub(super) fn new(choices: Vec<Choice>) -> Self {
+    pub(crate) fn new(choices: Vec<Choice>) -> Self {
         Merger { choices }
+    }
+
+    /// One candidate for each choice, or none.
+    pub(crate) fn of(&self, candidates: &[Option<&[u8]>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        candidates.iter().take(self.choices.len()).for_each(|candidate| put(&mut bytes, *candidate));
+        bytes
     }
 
     /// The best of each candidate.

@@ -55,13 +55,7 @@ impl ReduceScan {
         aggregates: Rc<Aggregates>,
         window: Option<Window>,
     ) -> Self {
-        let groups = Groups {
-            panes: Panes::new(window),
-            open: Vec::new(),
-            keys: Keys::default(),
-            chosen: Vec::new(),
-            merger: aggregates.merger(),
-        };
+        let groups = Groups::new(window, aggregates.merger());
         ReduceScan { readers, codec, aggregates, groups, now: None }
     }
 
@@ -117,6 +111,11 @@ fn add(
 }
 
 impl Groups {
+    fn new(window: Option<Window>, merger: Merger) -> Self {
+        let (open, chosen) = (Vec::new(), Vec::new());
+        Groups { panes: Panes::new(window), open, keys: Keys::default(), chosen, merger }
+    }
+
     /// Moves to a time: panes leave and enter.
     fn advance(&mut self, now_ns: i64, emit: Emit<'_>) {
         for (inside, pane) in self.panes.left(now_ns) {
@@ -259,3 +258,6 @@ fn hand_on(key: Row, change: Accumulator, emit: Emit<'_>) {
         emit(key, change);
     }
 }
+
+#[cfg(test)]
+mod tests;
