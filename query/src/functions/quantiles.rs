@@ -1,6 +1,7 @@
 //! Quantiles by the fixed buckets of `model::histogram`, also under DataFusion's names for approximate ones; and the
 //! histograms themselves, as values that can be stored in a column and merged.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int64Array};
@@ -12,6 +13,7 @@ use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Expr, GroupsAccumulator, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
+use itertools::Itertools as _;
 use watershed_model::histogram::{self, Bucket};
 
 use super::fold::{Fold, Folding, Rows};
@@ -168,27 +170,69 @@ struct Counting {
     result: Made,
 }
 
-/// Counts in ascending order of buckets. A group of latencies has some hundred buckets at most, and neighbours in
-/// time share them, so a search in a vector beats a tree.
+/// Counts of a group. Rows are set down one by one as they come, since groups come in any order and a search in each
+/// one's counts would wait for memory; from time to time what was set down is sorted and counted.
 #[derive(Debug, Default)]
-struct Counts(Vec<(Bucket, i64)>);
+struct Counts {
+    /// Ascending by bucket.
+    counted: Vec<(Bucket, i64)>,
+    /// Buckets of one row each.
+    pending: Vec<Bucket>,
+}
+
+/// Rows that are set down at least before they are counted.
+const PENDING: usize = 256;
 
 impl Counts {
     fn add(&mut self, bucket: Bucket, count: i64) {
-        match self.0.binary_search_by_key(&bucket, |(known, _)| *known) {
-            Ok(at) => self.0[at].1 = self.0[at].1.wrapping_add(count),
-            Err(at) => self.0.insert(at, (bucket, count)),
+        if count == 1 {
+            self.pending.push(bucket);
+            if self.pending.len() >= PENDING.max(self.counted.len()) {
+                self.counted = self.all().into_owned();
+                self.pending.clear();
+            }
+            return;
+        }
+        match self.counted.binary_search_by_key(&bucket, |(known, _)| *known) {
+            Ok(at) => self.counted[at].1 = self.counted[at].1.wrapping_add(count),
+            Err(at) => self.counted.insert(at, (bucket, count)),
         }
     }
 
     fn add_encoded(&mut self, bytes: &[u8], times: i64) {
+        if self.counted.is_empty() && times == 1 {
+            let counted: Vec<_> = histogram::decode(bytes).collect();
+            if counted.is_sorted_by(|a, b| a.0 < b.0) {
+                self.counted = counted;
+                return;
+            }
+        }
         for (bucket, count) in histogram::decode(bytes) {
             self.add(bucket, count.wrapping_mul(times));
         }
     }
 
+    /// All counts, ascending by bucket.
+    fn all(&self) -> Cow<'_, [(Bucket, i64)]> {
+        if self.pending.is_empty() {
+            return Cow::Borrowed(&self.counted);
+        }
+        let mut pending = self.pending.clone();
+        pending.sort_unstable();
+        let fresh = pending.chunk_by(|a, b| a == b).map(|rows| (rows[0], rows.len() as i64));
+        let mut all: Vec<(Bucket, i64)> = Vec::with_capacity(self.counted.len() + pending.len() / 2);
+        let both = self.counted.iter().copied().merge_by(fresh, |a, b| a.0 <= b.0);
+        for (bucket, count) in both {
+            match all.last_mut() {
+                Some(last) if last.0 == bucket => last.1 = last.1.wrapping_add(count),
+                _ => all.push((bucket, count)),
+            }
+        }
+        Cow::Owned(all)
+    }
+
     fn encoded(&self) -> Option<Vec<u8>> {
-        let bytes = histogram::encode(self.0.iter().copied());
+        let bytes = histogram::encode(self.all().iter().copied());
         (!bytes.is_empty()).then_some(bytes)
     }
 }
@@ -233,7 +277,7 @@ impl Fold for Counting {
         let Made::Quantile { q, integer } = self.result else {
             return Ok(Arc::new(BinaryArray::from_iter(groups.iter().map(Counts::encoded))));
         };
-        let quantiles = groups.iter().map(|counts| histogram::quantile(counts.0.iter().copied(), q));
+        let quantiles = groups.iter().map(|counts| histogram::quantile(counts.all().iter().copied(), q));
         if integer {
             return Ok(Arc::new(Int64Array::from_iter(quantiles.map(|value| value.map(histogram::integer_of)))));
         }
@@ -241,6 +285,6 @@ impl Fold for Counting {
     }
 
     fn heap_bytes(group: &Counts) -> usize {
-        group.0.capacity() * size_of::<(Bucket, i64)>()
+        group.counted.capacity() * size_of::<(Bucket, i64)>() + group.pending.capacity() * size_of::<Bucket>()
     }
 }
