@@ -10,7 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
 use watershed_operators::{Accumulator, Row, Rows, accumulate, arrange_rows, leaf, merge_by_key, merge_values};
-use watershed_query::view::{EventScan, Map, Node, Operator, Reduce};
+use watershed_query::view::{EventScan, Map, Node, Operator, Reduce, Span};
 
 use super::{CHECKED, Feeds, Renderer, codec_of};
 use crate::aggregate::{Aggregates, SEED};
@@ -26,7 +26,7 @@ impl<'scope> Renderer<'_, 'scope> {
         let scans = peel(input).filter(|scans| scans.iter().all(|(scan, _)| scan.window == scans[0].0.window));
         let fused = scans.is_some();
         let partials = match scans {
-            Some(scans) => self.scanned(scans, keys, &aggregates),
+            Some(scans) => self.scanned(scans, keys, &aggregates, reduce.span),
             None => self.partials(input, keys, &aggregates),
         };
         let partials = if reduce.keys.is_empty() { partials.concat(self.seed(&aggregates)) } else { partials };
@@ -39,6 +39,7 @@ impl<'scope> Renderer<'_, 'scope> {
         scans: Vec<Scanned<'_>>,
         keys: Codec,
         aggregates: &Rc<Aggregates>,
+        span: Option<Span>,
     ) -> VecCollection<'scope, u64, Partial, i64> {
         let window = scans.first().and_then(|(scan, _)| scan.window);
         let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
@@ -46,10 +47,10 @@ impl<'scope> Renderer<'_, 'scope> {
         tables.dedup();
         let reader = |(scan, steps): Scanned<'_>| (scan.table, self.reader(scan, steps, aggregates.expressions()));
         let readers = scans.into_iter().map(reader).collect();
-        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window);
+        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window, span);
         let name = self.label("events");
         let (leaf, partials) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
-        self.leaves.leaves.push((Feeds::Events(tables), leaf));
+        self.leaves.leaves.push((Feeds::Events { tables, owners: span.is_some() }, leaf));
         partials
     }
 
