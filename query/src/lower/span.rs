@@ -87,3 +87,6 @@ fn is_time(expression: &Arc<dyn PhysicalExpr>, node: &Node, windows: &mut Vec<Wi
         | Operator::TopK { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use crate::script::Catalog;
 pub(crate) enum Spans {
     /// By a join with the changes of owners, as all facts are.
     Joined,
-    /// By the scans below, to which the group-by leaves it with `span_of`.
+    /// By the scans below, to which `span_of` leaves it; whoever plans this makes sure that they can.
     Scanned,
 }
 
@@ -120,6 +120,17 @@ impl Joins<'_> {
         left.then(|| ScalarUDF::from(SpanOf::new()).call(arguments))
     }
 
+    /// What to ask for an owner by: one had the address for all of a span, and a group-by of spans is smaller than one of
+    /// times.
+    fn owner_time(&self, key: &Expr, time: Expr) -> Expr {
+        match &time {
+            Expr::Column(column) if column.name == "time_" && self.spans == Spans::Scanned => {
+                ScalarUDF::from(SpanOf::new()).call(vec![key.clone(), time])
+            }
+            _ => time,
+        }
+    }
+
     /// A join whose condition has calls: facts are joined to the side whose columns are the arguments.
     fn join(&mut self, join: Join) -> Result<Transformed<LogicalPlan>> {
         let has_calls = |expression: &Expr| expression.exists(|inner| Ok(is_call(inner))).unwrap_or(false);
@@ -166,6 +177,7 @@ impl Joins<'_> {
                 Means::Owner(lookup) => match arguments.pop() {
                     None => self.column(lookup, key, "id", function.result, input, made)?,
                     Some(time) => {
+                        let time = self.owner_time(&key, time);
                         let owners = self.column(lookup, key, "owners", function.result, input, made)?;
                         ScalarUDF::from(OwnerAt::new()).call(vec![owners, time])
                     }
