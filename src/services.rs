@@ -112,15 +112,16 @@ fn statement() -> Option<String> {
     let counts = within(|at, bound| format!("sum(CASE WHEN latency <= {bound} THEN 1 ELSE 0 END) AS within_{at}"));
     let upid = "CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END";
     let address = "CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END";
+    let since = format!("owned_since({address}, time_)");
     let step = format!("date_bin(INTERVAL '{} seconds', time_)", STEP / 1_000);
     Some(format!(
-        "SELECT best_name(responder_upid, responder_addr) AS responder, protocol, endpoint, step, \
+        "SELECT best_name(responder_upid, responder_addr, since) AS responder, protocol, endpoint, step, \
          sum(requests) AS requests, sum(errors) AS errors, sum(latency) AS latency, {sums} FROM (\
-         SELECT {upid} AS responder_upid, {address} AS responder_addr, protocol, endpoint, {step} AS step, \
+         SELECT {upid} AS responder_upid, {address} AS responder_addr, {since} AS since, protocol, endpoint, {step} AS step, \
          count(*) AS requests, sum(CASE WHEN failure THEN 1 ELSE 0 END) AS errors, sum(latency) AS latency, {counts} \
          FROM ({exchanges}) AS exchanges \
          WHERE time_ > now() - INTERVAL '1 minute' AND NOT (trace_role = 1 AND upid_is_known(remote_upid)) \
-         GROUP BY {upid}, {address}, protocol, endpoint, {step}) AS summed \
+         GROUP BY {upid}, {address}, {since}, protocol, endpoint, {step}) AS summed \
          GROUP BY responder, protocol, endpoint, step"
     ))
 }

@@ -11,53 +11,56 @@ use crate::keys::Number;
 type Open = HashMap<Number, Accumulator, foldhash::fast::RandomState>;
 
 /// Groups by number.
-pub(crate) enum Pane {
+#[derive(Default)]
+pub(crate) struct Pane {
+    groups: Groups,
+    /// Groups with an owner's span, and that span, by address.
+    pub(crate) by_address: HashMap<Box<str>, Vec<(i64, Number)>, foldhash::fast::RandomState>,
+}
+
+enum Groups {
     Open(Open),
     /// Ascending numbers with their groups.
     Packed(Box<[Number]>, Packed),
 }
 
-impl Default for Pane {
+impl Default for Groups {
     fn default() -> Self {
-        Pane::Open(Open::default())
+        Groups::Open(Open::default())
     }
 }
 
 impl Pane {
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Pane::Open(_))
-    }
-
     /// The groups, to be changed; a packed pane is unpacked.
     pub(crate) fn open(&mut self) -> &mut Open {
-        if !self.is_open() {
+        if let Groups::Packed(..) = &self.groups {
             let mut open = Open::default();
             self.each(|number, group| {
                 open.insert(number, group);
             });
-            *self = Pane::Open(open);
+            self.groups = Groups::Open(open);
         }
-        match self {
-            Pane::Open(open) => open,
-            Pane::Packed(..) => unreachable!("unpacked above"),
+        match &mut self.groups {
+            Groups::Open(open) => open,
+            Groups::Packed(..) => unreachable!("unpacked above"),
         }
     }
 
     pub(crate) fn pack(&mut self) {
-        let Pane::Open(open) = self else { return };
+        let Groups::Open(open) = &mut self.groups else { return };
         let mut groups: Vec<_> = std::mem::take(open).into_iter().collect();
         groups.sort_unstable_by_key(|(number, _)| *number);
         let mut packed = Packed::with_capacity(groups.len());
         groups.iter().for_each(|(_, group)| packed.push_own(group));
         packed.shrink_to_fit();
-        *self = Pane::Packed(groups.into_iter().map(|(number, _)| number).collect(), packed);
+        self.groups = Groups::Packed(groups.into_iter().map(|(number, _)| number).collect(), packed);
     }
 
     /// One group.
     pub(crate) fn group(&self, number: Number) -> Option<Accumulator> {
-        match self {
-            Pane::Open(open) => open.get(&number).cloned(),
-            Pane::Packed(numbers, packed) => {
+        match &self.groups {
+            Groups::Open(open) => open.get(&number).cloned(),
+            Groups::Packed(numbers, packed) => {
                 numbers.binary_search(&number).ok().map(|at| Packed::into_owned(packed.index(at)))
             }
         }
@@ -65,9 +68,9 @@ impl Pane {
 
     /// Calls `each` with all groups.
     pub(crate) fn each(&self, mut each: impl FnMut(Number, Accumulator)) {
-        match self {
-            Pane::Open(open) => open.iter().for_each(|(number, group)| each(*number, group.clone())),
-            Pane::Packed(numbers, packed) => {
+        match &self.groups {
+            Groups::Open(open) => open.iter().for_each(|(number, group)| each(*number, group.clone())),
+            Groups::Packed(numbers, packed) => {
                 numbers.iter().enumerate().for_each(|(at, number)| each(*number, Packed::into_owned(packed.index(at))));
             }
         }

@@ -2,6 +2,7 @@
 //! when it leaves. A tick costs what it changes.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use watershed_query::view::Window;
 
@@ -109,6 +110,23 @@ impl<C: Default> Panes<C> {
     /// The contents that are inside.
     pub(crate) fn inside(&self) -> impl Iterator<Item = &C> {
         self.panes.values().filter(|(inside, _)| *inside).map(|(_, contents)| contents)
+    }
+
+    /// The first nanosecond of the oldest pane that is inside or waiting at a time.
+    pub(crate) fn first(&self, now_ns: i64) -> i64 {
+        let first = self.window.and_then(|window| Some(window.pane_of(now_ns - window.age_ns?)));
+        first.unwrap_or(ALWAYS)
+    }
+
+    /// The first nanosecond of the pane after one.
+    pub(crate) fn end_of(&self, pane: i64) -> i64 {
+        self.window.map_or(i64::MAX, |window| pane.saturating_add(window.pane_ns))
+    }
+
+    /// The panes that reach into a span of time.
+    pub(crate) fn reaching(&self, times: Range<i64>) -> impl Iterator<Item = (i64, &C)> {
+        let first = self.pane_of(times.start);
+        self.panes.range(first..times.end.max(first)).map(|(pane, (_, contents))| (*pane, contents))
     }
 
     /// The contents of a pane that has not left.

@@ -22,6 +22,7 @@ use crate::aggregate::Aggregates;
 use crate::codec::{Codec, batch_of, relaxed};
 use crate::error::Error;
 use crate::losses::Losses;
+use crate::owners::OWNERS;
 use crate::scan::{EventReader, Item, RowScan};
 use crate::vector::Chain;
 
@@ -35,10 +36,24 @@ pub(crate) struct Leaves {
 
 /// What a leaf is fed with.
 pub(crate) enum Feeds {
-    /// Each table once.
-    Events(Vec<&'static str>),
+    /// Each table once; with changes of addresses' owners, if they decide what is made of the rows.
+    Events {
+        tables: Vec<&'static str>,
+        owners: bool,
+    },
     State(&'static str),
     Constant(arrow::array::RecordBatch),
+}
+
+impl Feeds {
+    /// The state table among it.
+    pub(crate) fn state(&self) -> Option<&'static str> {
+        match self {
+            Feeds::Events { owners, .. } => owners.then_some(OWNERS),
+            Feeds::State(table) => Some(table),
+            Feeds::Constant(_) => None,
+        }
+    }
 }
 
 /// Whether a plan can be rendered: all types are encodable and all aggregates known.
@@ -194,7 +209,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let mut scan_rows = RowScan::new(reader, Codec::of(schema).expect(CHECKED), scan.window);
         let name = self.label("events");
         let (leaf, rows) = leaf(self.scope, &name, move |tick, item, emit| scan_rows.step(tick, item, emit));
-        self.leaves.leaves.push((Feeds::Events(vec![scan.table]), leaf));
+        self.leaves.leaves.push((Feeds::Events { tables: vec![scan.table], owners: false }, leaf));
         rows
     }
 

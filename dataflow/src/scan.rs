@@ -1,6 +1,7 @@
 //! The leaves of a view: event scans with their windows, aggregated per tick where a reduce stands right above them.
 
 mod reduce;
+mod spans;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,24 +1,53 @@
 //! Batches as workers read them: columns are rendered from their stored form once a batch, for all views together.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, TimestampNanosecondType};
 use arrow::error::ArrowError;
 use watershed_model::Table;
 use watershed_query::render_columns;
+
+use crate::recall::Recall;
 
 /// A stored batch and the columns of it that were rendered so far.
 pub(crate) struct StoredBatch {
     table: &'static Table,
     batch: RecordBatch,
     rendered: RefCell<Vec<Option<ArrayRef>>>,
+    origin: RecordBatch,
+    part: Range<usize>,
+    recall: OnceCell<Option<Rc<Recall>>>,
 }
 
 impl StoredBatch {
     pub(crate) fn new(table: &'static Table, batch: RecordBatch) -> Self {
-        StoredBatch { table, rendered: RefCell::new(vec![None; table.columns.len()]), batch }
+        let part = 0..batch.num_rows();
+        StoredBatch::part(table, &batch, part)
+    }
+
+    /// Some rows of a batch.
+    pub(crate) fn part(table: &'static Table, origin: &RecordBatch, part: Range<usize>) -> Self {
+        let whole = part == (0..origin.num_rows());
+        let batch = if whole { origin.clone() } else { origin.slice(part.start, part.len()) };
+        let rendered = RefCell::new(vec![None; table.columns.len()]);
+        StoredBatch { table, batch, rendered, origin: origin.clone(), part, recall: OnceCell::new() }
+    }
+
+    /// What it takes to read it again later.
+    pub(crate) fn recall(&self) -> Option<Rc<Recall>> {
+        let recall = || Recall::of(self.table, &self.origin, self.part.clone(), self.times()).map(Rc::new);
+        self.recall.get_or_init(recall).clone()
+    }
+
+    /// Its rows of a span of time.
+    pub(crate) fn within(&self, times: &Range<i64>) -> Result<StoredBatch, ArrowError> {
+        let mask: BooleanArray = self.times().into_iter().flatten().map(|time| Some(times.contains(time))).collect();
+        Ok(StoredBatch::new(self.table, filter_record_batch(&self.batch, &mask)?))
     }
 
     /// Name of the table.

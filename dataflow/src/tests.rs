@@ -5,6 +5,7 @@
 mod bundled;
 mod filler;
 mod introspection;
+mod names;
 mod random;
 mod subscriptions;
 mod world;

@@ -1,6 +1,7 @@
 //! A Timely worker: takes commands in one order, feeds the leaves of its views, and never blocks, locks or awaits.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -19,6 +20,7 @@ use watershed_query::view::ViewPlan;
 
 use crate::losses::Losses;
 use crate::meters::Meter;
+use crate::owners::OWNERS;
 use crate::publish::{Report, ViewId};
 use crate::render::{Feeds, Renderer};
 use crate::scan::Item;
@@ -99,34 +101,33 @@ pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
     }
 }
 
-/// The rows of a batch that are this worker's.
-fn share(worker: &Worker, batch: &arrow::array::RecordBatch, handed: &mut usize) -> Option<arrow::array::RecordBatch> {
-    let (index, peers, rows) = (worker.index(), worker.peers(), batch.num_rows());
+/// Which rows of a batch are this worker's.
+fn share(worker: &Worker, rows: usize, handed: &mut usize) -> Option<Range<usize>> {
+    let (index, peers) = (worker.index(), worker.peers());
     *handed += 1;
     if rows < MIN_SHARED_ROWS || peers == 1 {
-        return (*handed % peers == index).then(|| batch.clone());
+        return (*handed % peers == index).then_some(0..rows);
     }
-    let (start, end) = (rows * index / peers, rows * (index + 1) / peers);
-    Some(batch.slice(start, end - start))
+    Some(rows * index / peers..rows * (index + 1) / peers)
 }
 
 fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mut usize) {
     for (name, batch) in &tick.events {
         let Some(table) = by_name(name) else { continue };
-        let Some(batch) = share(worker, batch, handed) else { continue };
-        let stored = Rc::new(StoredBatch::new(table, batch));
+        let Some(rows) = share(worker, batch.num_rows(), handed) else { continue };
+        let stored = Rc::new(StoredBatch::part(table, batch, rows));
         for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
-            if matches!(feeds, Feeds::Events(wanted) if wanted.contains(name)) {
+            if matches!(feeds, Feeds::Events { tables, .. } if tables.contains(name)) {
                 leaf.push(tick.time.0, Item::Events(Rc::clone(&stored)));
             }
         }
     }
-    for change in tick.states.iter().filter(|_| worker.index() == 0) {
+    for change in tick.states.iter().filter(|change| worker.index() == 0 || change.table == OWNERS) {
         let Some(table) = by_name(change.table) else { continue };
         let stored = Rc::new(StoredBatch::new(table, change.rows.clone()));
         let diffs = Arc::new(change.diffs.clone());
         for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
-            if matches!(feeds, Feeds::State(wanted) if *wanted == change.table) {
+            if wants(feeds, worker, change.table) {
                 leaf.push(tick.time.0, Item::Changes(Rc::clone(&stored), Arc::clone(&diffs)));
             }
         }
@@ -134,6 +135,11 @@ fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mu
     for (_, leaf) in views.values().flat_map(|view| &view.leaves) {
         leaf.end(tick.time.0);
     }
+}
+
+/// Whether a leaf is fed with a state table's changes: scans on every worker, tables on the first.
+fn wants(feeds: &Feeds, worker: &Worker, table: &str) -> bool {
+    feeds.state() == Some(table) && (worker.index() == 0 || matches!(feeds, Feeds::Events { .. }))
 }
 
 fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewPlan, state: &StoreSnapshot) -> View {
@@ -148,22 +154,21 @@ fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewP
     });
     let time = state.time().0;
     for (feeds, leaf) in &leaves {
+        for table in feeds.state().into_iter().filter(|table| wants(feeds, worker, table)) {
+            for batch in state.batches(table) {
+                let Some(table) = by_name(table) else { continue };
+                let diffs = Arc::new(vec![1; batch.num_rows()]);
+                leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, batch)), diffs));
+            }
+        }
         match feeds {
-            Feeds::Events(tables) => {
+            Feeds::Events { tables, .. } => {
                 let mut handed = 0;
                 let batches = tables.iter().flat_map(|table| state.batches(table).into_iter().map(move |b| (table, b)));
                 for (table, batch) in batches {
-                    let (Some(table), Some(batch)) = (by_name(table), share(worker, &batch, &mut handed)) else {
-                        continue;
-                    };
-                    leaf.push(time, Item::Events(Rc::new(StoredBatch::new(table, batch))));
-                }
-            }
-            Feeds::State(table) if index == 0 => {
-                for batch in state.batches(table) {
-                    let Some(table) = by_name(table) else { continue };
-                    let diffs = Arc::new(vec![1; batch.num_rows()]);
-                    leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, batch)), diffs));
+                    let rows = share(worker, batch.num_rows(), &mut handed);
+                    let (Some(table), Some(rows)) = (by_name(table), rows) else { continue };
+                    leaf.push(time, Item::Events(Rc::new(StoredBatch::part(table, &batch, rows))));
                 }
             }
             Feeds::Constant(batch) if index == 0 => leaf.push(time, Item::Constant(batch.clone())),

@@ -28,6 +28,12 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// As `ip netns` knows it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The scope that names it.
     #[must_use]
     pub fn scope(&self) -> String {

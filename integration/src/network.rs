@@ -4,13 +4,15 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::namespace::Namespace;
 use crate::processes;
 
 /// Namespaces on one bridge, which lies in a namespace too; all go with it.
 #[derive(Debug)]
 pub struct Network {
     prefix: String,
-    names: Vec<String>,
+    bridge: Namespace,
+    members: Vec<Namespace>,
 }
 
 impl Network {
@@ -19,11 +21,10 @@ impl Network {
     /// # Errors
     /// When namespaces cannot be made.
     pub fn new(prefix: &str) -> Result<Self> {
-        let mut network = Network { prefix: format!("{prefix}{}", std::process::id()), names: Vec::new() };
-        let bridge = network.namespace("br")?;
-        ip(&["-n", &bridge, "link", "add", "br0", "type", "bridge"])?;
-        ip(&["-n", &bridge, "link", "set", "br0", "up"])?;
-        Ok(network)
+        let bridge = Namespace::new(&format!("{prefix}br"))?;
+        ip(&["-n", bridge.name(), "link", "add", "br0", "type", "bridge"])?;
+        ip(&["-n", bridge.name(), "link", "set", "br0", "up"])?;
+        Ok(Network { prefix: prefix.to_owned(), bridge, members: Vec::new() })
     }
 
     /// Adds a namespace with an address in 10.201.0.0/16; returns its name.
@@ -31,30 +32,15 @@ impl Network {
     /// # Errors
     /// When it cannot be made.
     pub fn add(&mut self, name: &str, address: &str) -> Result<String> {
-        let bridge = self.names[0].clone();
-        let namespace = self.namespace(name)?;
+        let (bridge, member) = (self.bridge.name(), Namespace::new(&format!("{}{name}", self.prefix))?);
         let port = format!("v-{name}");
-        ip(&["-n", &bridge, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace])?;
-        ip(&["-n", &bridge, "link", "set", &port, "master", "br0", "up"])?;
-        ip(&["-n", &namespace, "addr", "add", &format!("{address}/16"), "dev", "eth0"])?;
+        let (namespace, address) = (member.name().to_owned(), format!("{address}/16"));
+        ip(&["-n", bridge, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace])?;
+        ip(&["-n", bridge, "link", "set", &port, "master", "br0", "up"])?;
+        ip(&["-n", &namespace, "addr", "add", &address, "dev", "eth0"])?;
         ip(&["-n", &namespace, "link", "set", "eth0", "up"])?;
+        self.members.push(member);
         Ok(namespace)
-    }
-
-    fn namespace(&mut self, name: &str) -> Result<String> {
-        let name = format!("{}{name}", self.prefix);
-        ip(&["netns", "add", &name])?;
-        self.names.push(name.clone());
-        ip(&["-n", &name, "link", "set", "lo", "up"])?;
-        Ok(name)
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        for name in self.names.iter().rev() {
-            let _ = ip(&["netns", "del", name]);
-        }
     }
 }
 

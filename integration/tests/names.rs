@@ -1,9 +1,12 @@
 //! Needs etcd and kube-apiserver (tools/kubernetes.sh): what a real API server says becomes names.
 #![allow(clippy::unwrap_used)]
 
+use std::process::Command;
+
 use anyhow::Result;
-use watershed_integration::agent::Agent;
-use watershed_integration::kubernetes::objects::{delete_pod, grant, namespace, pod, service};
+use serde_json::{Value, json};
+use watershed_integration::agent::{Agent, binary};
+use watershed_integration::kubernetes::objects::{delete_pod, endpoint_slice, grant, namespace, patch, pod, service};
 use watershed_integration::kubernetes::{Cluster, User, binaries};
 use watershed_integration::processes::wait_until;
 use watershed_integration::proxy::Proxy;
@@ -49,6 +52,60 @@ fn a_kind_without_rights_is_refused_and_the_others_go_on() -> Result<()> {
     wait_for(&agent, 5, "SELECT count(*) FROM system.watches WHERE state = 'refused' AND error <> ''")?;
     wait_for(&agent, 1, "SELECT count(*) FROM k8s.pods WHERE name = 'shop/cart-1' AND service_name = ''")?;
     assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_slice_names_the_pods_of_a_service_without_selector() -> Result<()> {
+    let Some(binaries) = binaries("a_slice_names_the_pods_of_a_service_without_selector") else { return Ok(()) };
+    let cluster = Cluster::start(&binaries)?;
+    cluster.send(&[namespace("shop"), service("shop", "old", "")])?;
+    cluster.send(&pod("shop", "cart-1", "cart", "10.200.0.1", "c1"))?;
+    let agent = agent(&cluster.kubeconfig(User::Admin, cluster.port())?)?;
+    wait_for(&agent, 1, "SELECT count(*) FROM k8s.pods WHERE name = 'shop/cart-1' AND service_name = ''")?;
+    let object: Value = serde_json::from_str(&cluster.get("/api/v1/namespaces/shop/pods/cart-1")?)?;
+    let uid = object["metadata"]["uid"].as_str().unwrap();
+    cluster.send(&[endpoint_slice("shop", "old-1", "old", &[["cart-1", uid, "10.200.0.1"]])])?;
+    wait_for(&agent, 1, "SELECT count(*) FROM k8s.pods WHERE name = 'shop/cart-1' AND service_name = 'shop/old'")?;
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_completed_job_has_its_address_until_its_container_ended() -> Result<()> {
+    let Some(binaries) = binaries("a_completed_job_has_its_address_until_its_container_ended") else { return Ok(()) };
+    let cluster = Cluster::start(&binaries)?;
+    cluster.send(&[namespace("jobs")])?;
+    cluster.send(&pod("jobs", "once", "once", "10.200.0.1", "c1"))?;
+    let ended = json!({"exitCode": 0, "reason": "Completed", "containerID": "containerd://c1",
+        "startedAt": "2000-01-01T00:00:00Z", "finishedAt": "2100-01-01T00:00:00Z"});
+    let done = json!({"name": "main", "image": "none", "imageID": "none", "ready": false, "restartCount": 0,
+        "containerID": "containerd://c1", "state": {"terminated": ended}});
+    let status = json!({"status": {"phase": "Succeeded", "containerStatuses": [done]}});
+    cluster.send(&[patch("/api/v1/namespaces/jobs/pods/once/status", status)])?;
+    let agent = agent(&cluster.kubeconfig(User::Admin, cluster.port())?)?;
+    let until = "SELECT CAST(max(valid_to) AS BIGINT) / 1000000000 FROM k8s.addresses WHERE name = 'jobs/once'";
+    wait_for(&agent, 4_102_444_800, until)?;
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used_ends_the_start_with_one_line() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "apiVersion: v1\nkind: Config\n")?;
+    let broken = folder.path().join("broken");
+    std::fs::write(&broken, "{clusters: [")?;
+    for file in [empty, broken, folder.path().join("missing")] {
+        let mut command = Command::new(binary());
+        command.args(["run", "--listen", "127.0.0.1:0", "--scope", &format!("pid:{}", std::process::id())]);
+        let output = command.arg("--kubeconfig").arg(&file).output()?;
+        let told = String::from_utf8(output.stderr)?;
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert_eq!(told.lines().filter(|line| !line.is_empty()).count(), 1, "{told}");
+        assert!(told.contains(&file.display().to_string()), "{told}");
+    }
     Ok(())
 }
 

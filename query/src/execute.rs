@@ -16,6 +16,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Filter, LogicalPlan, LogicalPlanBuilder, TableScan, TableScanBuilder};
 use watershed_model::{Kind, Table, TickTime};
 
+use crate::metadata::Spans;
 use crate::prepare::{bind_now, prepare};
 use crate::render::render_columns;
 use crate::script::{Catalog, ScriptTable};
@@ -45,7 +46,7 @@ pub async fn execute(
     snapshot: Arc<dyn Snapshot>,
 ) -> Result<Vec<RecordBatch>, QueryError> {
     let now_ns = snapshot.time().as_nanoseconds();
-    let plan = prepare(catalog, &table.plan)?;
+    let plan = prepare(catalog, &table.plan, Spans::Joined)?;
     let plan = plan.transform_down_with_subqueries(|node| bind_windows(node, now_ns, snapshot.as_ref()))?.data;
     let plan = plan.transform_up_with_subqueries(|node| bind_scan(node, None, snapshot.as_ref()))?.data;
     let plan = bind_now(plan, now_ns)?;

@@ -9,6 +9,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
 
 use crate::lower::{Refusal, lower};
+use crate::metadata::Spans;
 use crate::prepare::prepare;
 use crate::script::{Catalog, ScriptTable};
 use crate::view::{EventScan, Map, Node, Operator, ViewPlan, Window, identity};
@@ -81,7 +82,7 @@ pub(crate) fn plan_of(catalog: &Catalog, table: &ScriptTable) -> Result<LogicalP
 
 /// The plan of what only runs once.
 fn once(catalog: &Catalog, table: &ScriptTable) -> Vec<String> {
-    match prepare(catalog, &table.plan) {
+    match prepare(catalog, &table.plan, Spans::Joined) {
         Ok(plan) => plan.display_indent().to_string().lines().map(str::to_owned).collect(),
         Err(error) => vec![error.strip_backtrace()],
     }

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod shape;
+mod span;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use watershed_model::Kind;
 
 use crate::execute::columns_of;
+use crate::metadata::Spans;
 use crate::prepare::{has_now, prepare};
 use crate::script::{Catalog, ScriptTable};
 use crate::view::{EventScan, Join, Map, Node, Operator, SortKey, StateScan, TopK, ViewPlan, Window};
@@ -38,11 +40,18 @@ fn refuse(reason: impl Into<String>) -> Refusal {
 /// # Errors
 /// A [`Refusal`] for what cannot be kept up incrementally in bounded memory.
 pub fn lower(catalog: &Catalog, table: &ScriptTable) -> Result<ViewPlan, Refusal> {
-    let plan = prepare(catalog, &table.plan).map_err(|error| refuse(error.strip_backtrace()))?;
-    let mut root = node(&plan, Above::Rows)?;
+    let mut root = lowered(catalog, table, Spans::Scanned)?;
+    if span::is_left(&root) {
+        root = lowered(catalog, table, Spans::Joined)?;
+    }
     // The optimiser may know better which columns can be NULL; names and order are the script's.
     root.schema = Arc::clone(&table.schema);
     Ok(ViewPlan { key: shape::key_of(&root), root })
+}
+
+fn lowered(catalog: &Catalog, table: &ScriptTable, spans: Spans) -> Result<Node, Refusal> {
+    let plan = prepare(catalog, &table.plan, spans).map_err(|error| refuse(error.strip_backtrace()))?;
+    node(&plan, Above::Rows)
 }
 
 /// What becomes of a node's rows, which decides whether they must be bounded.

@@ -1,12 +1,13 @@
 //! Functions of what the cluster is known to be. A call is no look-up at run time: the plan is rewritten to a left join
 //! with the state tables, so that one answer and a view that is kept up read the same facts, and a fact that comes
 //! late corrects the view. A name means what it means at the time of the question; who had an address can be asked for a
-//! time.
+//! time, and since when it was so.
 
 mod functions;
 mod lookups;
 mod owner;
 mod rewrite;
+mod span;
 
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::error::{DataFusionError, Result};
@@ -18,7 +19,8 @@ use crate::functions::{FunctionDoc, ways};
 use functions::{FUNCTIONS, Function};
 
 pub(crate) use lookups::Facts;
-pub(crate) use rewrite::join_facts;
+pub(crate) use rewrite::{Spans, join_facts};
+pub(crate) use span::SPAN_OF;
 
 /// The name under which SQL always finds a function.
 const PREFIX: &str = "px_";

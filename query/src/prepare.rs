@@ -13,15 +13,16 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::scalar::ScalarValue;
 use watershed_model::DataType as ModelType;
 
+use crate::metadata::Spans;
 use crate::script::Catalog;
 
 /// The parameter that stands for `now()`.
 const NOW: &str = "$now";
 
 /// The shared plan of a table.
-pub(crate) fn prepare(catalog: &Catalog, plan: &LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+pub(crate) fn prepare(catalog: &Catalog, plan: &LogicalPlan, spans: Spans) -> Result<LogicalPlan, DataFusionError> {
     let plan = plan.clone().transform_up_with_subqueries(fill_outer_join)?.data;
-    let plan = crate::metadata::join_facts(catalog, plan)?;
+    let plan = crate::metadata::join_facts(catalog, plan, spans)?;
     let plan = plan.transform_up_with_subqueries(parametrise_now)?.data;
     let plan = catalog.context.state().optimize(&plan)?;
     crate::preaggregate::push_below_joins(catalog, plan)

@@ -141,6 +141,18 @@ pub struct Reduce {
     pub keys: Vec<Arc<dyn PhysicalExpr>>,
     /// What is computed of each group.
     pub aggregates: Vec<Aggregate>,
+    /// A key that the scans below make of another.
+    pub span: Option<Span>,
+}
+
+/// A key of a [`Reduce`] over windowed scans: the last change of an address's owners up to the row's `time_`, in
+/// nanoseconds since the epoch; 0 where there is none. Changes are the times in `k8s.addresses` that are not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Position of the span among the keys. As an expression, it is `time_` itself.
+    pub key: usize,
+    /// Position of the address among the keys.
+    pub address: usize,
 }
 
 /// One aggregate of a [`Reduce`].

@@ -129,7 +129,8 @@ impl Missing<'_> {
             ToldBy::Process(function) => self.source("upid")?.map(|upid| format!("{function}({upid})")),
             ToldBy::Remote(process, address) => {
                 let by_process = self.source("remote_upid")?.map(|upid| format!("{process}({upid})"));
-                let by_address = self.source("remote_addr")?.map(|addr| format!("{address}({addr})"));
+                let time = self.source("time_")?.map(|time| format!(", {time}")).unwrap_or_default();
+                let by_address = self.source("remote_addr")?.map(|addr| format!("{address}({addr}{time})"));
                 match (by_process, by_address) {
                     (Some(process), Some(address)) => {
                         Some(format!("CASE WHEN {process} <> '' THEN {process} ELSE {address} END"))

@@ -11,7 +11,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
 use watershed_operators::{Accumulator, Emit, Row, Rows, accumulate, arrange_rows, leaf, merge_values};
-use watershed_query::view::{EventScan, Map, Node, Operator, Reduce};
+use watershed_query::view::{EventScan, Map, Node, Operator, Reduce, Span};
 
 use super::{CHECKED, Feeds, Renderer, codec_of};
 use crate::aggregate::{Aggregates, SEED};
@@ -27,7 +27,7 @@ impl<'scope> Renderer<'_, 'scope> {
         let scans = peel(input).filter(|scans| scans.iter().all(|(scan, _)| scan.window == scans[0].0.window));
         let groups = match scans {
             Some(scans) => {
-                let sums = self.scanned(scans, keys, &aggregates);
+                let sums = self.scanned(scans, keys, &aggregates, reduce.span);
                 let sums = self.with_seed(sums, reduce, || (Row::new(), seed_sums()));
                 let merger = aggregates.merger();
                 accumulate(sums, &label).map(move |(key, sums)| {
@@ -47,6 +47,7 @@ impl<'scope> Renderer<'_, 'scope> {
         scans: Vec<Scanned<'_>>,
         keys: Codec,
         aggregates: &Rc<Aggregates>,
+        span: Option<Span>,
     ) -> VecCollection<'scope, u64, Row, Accumulator> {
         let window = scans.first().and_then(|(scan, _)| scan.window);
         let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
@@ -54,10 +55,10 @@ impl<'scope> Renderer<'_, 'scope> {
         tables.dedup();
         let reader = |(scan, steps): Scanned<'_>| (scan.table, self.reader(scan, steps, aggregates.expressions()));
         let readers = scans.into_iter().map(reader).collect();
-        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window);
+        let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window, span);
         let name = self.label("events");
         let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
-        self.leaves.leaves.push((Feeds::Events(tables), leaf));
+        self.leaves.leaves.push((Feeds::Events { tables, owners: span.is_some() }, leaf));
         sums
     }
 

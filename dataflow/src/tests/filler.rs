@@ -143,7 +143,12 @@ impl Filler {
     }
 
     /// A row in which some values are given.
-    fn row_with(&mut self, table: &'static Table, time: TickTime, given: &[(&str, ScalarValue)]) -> RecordBatch {
+    pub(super) fn row_with(
+        &mut self,
+        table: &'static Table,
+        time: TickTime,
+        given: &[(&str, ScalarValue)],
+    ) -> RecordBatch {
         let entity = self.random.below(5);
         let columns: Vec<ArrayRef> = table
             .columns
@@ -188,12 +193,12 @@ fn key_of(table: &Table, row: &RecordBatch) -> String {
     parts.iter().map(cell).collect::<Vec<_>>().join("|")
 }
 
-fn upid(pid: u32) -> ScalarValue {
+pub(super) fn upid(pid: u32) -> ScalarValue {
     let bytes = if pid == 0 { [0; 16] } else { Upid { asid: 1, pid, start_ticks: 7 }.to_bytes() };
     ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec()))
 }
 
-fn address(last: u8) -> ScalarValue {
+pub(super) fn address(last: u8) -> ScalarValue {
     let bytes = match last {
         0 => vec![0; 16],
         1 => vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 127, 0, 0, 1],

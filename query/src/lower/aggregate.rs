@@ -3,7 +3,7 @@
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate as Group, Expr, LogicalPlan};
 
-use super::{Above, Refusal, all, node, physical, refuse};
+use super::{Above, Refusal, all, node, physical, refuse, span};
 use crate::functions::quantile_of;
 use crate::meaning::is_enumeration;
 use crate::view::{Aggregate, Function, Operator, Reduce};
@@ -27,7 +27,8 @@ pub(super) fn lower(group: &Group) -> Result<Operator, Refusal> {
     let bounded = group.group_expr.iter().all(|key| is_enumeration(key, &group.input));
     let above = if bounded && is_linear(&group.input) { Above::BoundedGroups } else { Above::Rows };
     let below = node(&group.input, above)?;
-    Ok(Operator::Reduce { input: Box::new(below), reduce: Reduce { keys, aggregates } })
+    let span = span::of(&keys, &below);
+    Ok(Operator::Reduce { input: Box::new(below), reduce: Reduce { keys, aggregates, span } })
 }
 
 /// Whether nothing below keeps rows on its own, so that a bounded number of groups bounds it all.

@@ -32,9 +32,14 @@ impl Function {
             Means::Of(outer, inner) => format!("{outer} of {inner}."),
             Means::PodOrAddress => "Name of a process's pod, or of the pod that had the address at the time.".into(),
             Means::BestName => {
-                "The best known name: the service, else the pod, else process@host, else the address.".into()
+                "The best known name: the service, else the pod, else process@host, else the address; by the address's \
+                 owner at a time if one is given, else the youngest."
+                    .into()
             }
             Means::BestKind => "What best_name is of: service, pod, process or address.".into(),
+            Means::Since => {
+                "When the owners of an address changed last before a time, or at all; 0 if they did not.".into()
+            }
             Means::Nothing => "Empty: no table holds it.".into(),
         }
     }
@@ -54,6 +59,8 @@ pub(super) enum Means {
     Column(Lookup, &'static str),
     /// The owner of an address at the time of the second argument; without one, the youngest.
     Owner(Lookup),
+    /// When the span of an address around the time of the second argument began.
+    Since,
     /// Another metadata function of another's result; a time goes to the inner one.
     Of(&'static str, &'static str),
     /// The pod of a process, else that of the address.
@@ -180,10 +187,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("deployment_name_to_status", &[S], S, DeploymentByName, "status"),
     of("node_id_to_node_name", &[S], S, Node, "name"),
     of("namespace_name_to_namespace_id", &[S], S, NamespaceByName, "namespace_id"),
+    Function { name: "owned_since", arguments: &[S, T], result: T, means: Means::Since },
     chain("ip_to_pod_name", "pod_id_to_pod_name", "ip_to_pod_id"),
     chain("ip_to_service_name", "service_id_to_service_name", "ip_to_service_id"),
     chain("ip_to_node_name", "node_id_to_node_name", "ip_to_node_id"),
-    Function { name: "best_name", arguments: &[U, S], result: S, means: Means::BestName },
-    Function { name: "best_name_kind", arguments: &[U, S], result: S, means: Means::BestKind },
+    Function { name: "best_name", arguments: &[U, S, T], result: S, means: Means::BestName },
+    Function { name: "best_name_kind", arguments: &[U, S, T], result: S, means: Means::BestKind },
     Function { name: "shared_libraries", arguments: &[U], result: S, means: Means::Nothing },
 ];

@@ -22,6 +22,8 @@ pub(super) enum Lookup {
     AddressOfService,
     /// The node that an address belongs to.
     AddressOfNode,
+    /// The changes of an address's owners.
+    AddressSpans,
     Node,
     Service,
     ServiceByName,
@@ -65,6 +67,7 @@ impl Lookup {
             Lookup::AddressOfPod => "pod",
             Lookup::AddressOfService => "service",
             Lookup::AddressOfNode => "node",
+            Lookup::AddressSpans => "owner of an address",
             Lookup::Node => "node by its id",
             Lookup::Service => "service by its id",
             Lookup::ServiceByName => "service by its name, namespace/name",
@@ -109,6 +112,10 @@ impl Lookup {
             Lookup::AddressOfPod => owners_of_addresses!("pod"),
             Lookup::AddressOfService => owners_of_addresses!("service"),
             Lookup::AddressOfNode => owners_of_addresses!("node"),
+            Lookup::AddressSpans => {
+                "SELECT addr AS key, lines(CAST(CAST(valid_from AS BIGINT) AS VARCHAR) || ' ' \
+                 || CAST(CAST(valid_to AS BIGINT) AS VARCHAR)) AS spans FROM k8s.addresses WHERE addr <> '-' GROUP BY addr"
+            }
             Lookup::Node => "SELECT node_id AS key, * FROM k8s.nodes",
             Lookup::Service => "SELECT service_id AS key, * FROM k8s.services",
             Lookup::ServiceByName => by_name!("k8s.services", "service_id", "namespace"),
@@ -132,7 +139,7 @@ impl Lookup {
         }
     }
 
-    const ALL: [Lookup; 17] = [
+    const ALL: [Lookup; 18] = [
         Lookup::Process,
         Lookup::UpidToPod,
         Lookup::Container,
@@ -142,6 +149,7 @@ impl Lookup {
         Lookup::AddressOfPod,
         Lookup::AddressOfService,
         Lookup::AddressOfNode,
+        Lookup::AddressSpans,
         Lookup::Node,
         Lookup::Service,
         Lookup::ServiceByName,

@@ -14,21 +14,32 @@ use watershed_model::DataType;
 use super::functions::Means;
 use super::lookups::Lookup;
 use super::owner::OwnerAt;
+use super::span::{SinceAt, SpanOf};
 use super::{PREFIX, function_named};
-use crate::prepare::default_of;
+use crate::prepare::{default_of, time_literal};
 use crate::script::Catalog;
+
+/// How spans of addresses are found in a group-by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spans {
+    /// By a join with the changes of owners, as all facts are.
+    Joined,
+    /// By the scans below, to which `span_of` leaves it; whoever plans this makes sure that they can.
+    Scanned,
+}
 
 /// Replaces all calls of metadata functions in a plan.
 ///
 /// # Errors
 /// Where a call stands in a node that has no single input, or in a join's condition and reads both sides.
-pub(crate) fn join_facts(catalog: &Catalog, plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mut joins = Joins { catalog, count: 0 };
+pub(crate) fn join_facts(catalog: &Catalog, plan: LogicalPlan, spans: Spans) -> Result<LogicalPlan> {
+    let mut joins = Joins { catalog, spans, count: 0 };
     Ok(plan.transform_up_with_subqueries(|node| joins.node(node))?.data)
 }
 
 struct Joins<'a> {
     catalog: &'a Catalog,
+    spans: Spans,
     count: usize,
 }
 
@@ -79,6 +90,9 @@ impl Joins<'_> {
                 if !is_call(&inner) {
                     return Ok(Transformed::no(inner));
                 }
+                if let Some(span) = self.scanned(&inner) {
+                    return Ok(Transformed::new(span, true, TreeNodeRecursion::Jump));
+                }
                 self.count += 1;
                 let name = format!("told_{}", self.count);
                 told.push(self.expression(inner, &mut input, &mut made)?.alias(&name));
@@ -95,6 +109,26 @@ impl Joins<'_> {
             .map(|(column, (relation, field))| column.alias_qualified(relation.cloned(), field.name()))
             .collect::<Vec<_>>();
         Ok(Transformed::yes(LogicalPlanBuilder::from(rewritten).project(names)?.build()?))
+    }
+
+    /// A call that is left to the scans below.
+    fn scanned(&self, call: &Expr) -> Option<Expr> {
+        let (name, arguments) = call_of(call)?;
+        let nested = arguments.iter().any(|argument| argument.exists(|inner| Ok(is_call(inner))).unwrap_or(true));
+        let means = &function_named(&name)?.means;
+        let left = *means == Means::Since && self.spans == Spans::Scanned && arguments.len() == 2 && !nested;
+        left.then(|| ScalarUDF::from(SpanOf::new()).call(arguments))
+    }
+
+    /// What to ask for an owner by: one had the address for all of a span, and a group-by of spans is smaller than one of
+    /// times.
+    fn owner_time(&self, key: &Expr, time: Expr) -> Expr {
+        match &time {
+            Expr::Column(column) if column.name == "time_" && self.spans == Spans::Scanned => {
+                ScalarUDF::from(SpanOf::new()).call(vec![key.clone(), time])
+            }
+            _ => time,
+        }
     }
 
     /// A join whose condition has calls: facts are joined to the side whose columns are the arguments.
@@ -143,10 +177,16 @@ impl Joins<'_> {
                 Means::Owner(lookup) => match arguments.pop() {
                     None => self.column(lookup, key, "id", function.result, input, made)?,
                     Some(time) => {
+                        let time = self.owner_time(&key, time);
                         let owners = self.column(lookup, key, "owners", function.result, input, made)?;
                         ScalarUDF::from(OwnerAt::new()).call(vec![owners, time])
                     }
                 },
+                Means::Since => {
+                    let spans = self.column(Lookup::AddressSpans, key, "spans", DataType::String, input, made)?;
+                    let time = arguments.pop().unwrap_or_else(|| time_literal(i64::MAX));
+                    ScalarUDF::from(SinceAt::new()).call(vec![spans, time])
+                }
                 Means::Of(outer, inner) => {
                     arguments.insert(0, key);
                     let call = self.call(outer, vec![self.call(inner, arguments)?])?;
@@ -162,7 +202,7 @@ impl Joins<'_> {
                     self.expression(call, input, made)?
                 }
                 Means::BestName | Means::BestKind => {
-                    let call = self.best(&key, arguments.pop(), function.means == Means::BestKind)?;
+                    let call = self.best(&key, &arguments, function.means == Means::BestKind)?;
                     self.expression(call, input, made)?
                 }
                 Means::Nothing => empty(function.result),
@@ -216,8 +256,9 @@ impl Joins<'_> {
         Ok(datafusion::functions::core::coalesce().call(vec![found, empty(result)]))
     }
 
-    /// The best name known, or what it is of: service, pod and process by upid, then by address, then the address.
-    fn best(&self, upid: &Expr, address: Option<Expr>, kind: bool) -> Result<Expr> {
+    /// The best name known, or what it is of: service, pod and process by upid, then by address, at a time if there is
+    /// one, then the address.
+    fn best(&self, upid: &Expr, address: &[Expr], kind: bool) -> Result<Expr> {
         let of_process = |name: &str| self.call(name, vec![upid.clone()]);
         let first = |names: Expr| self.call("first_name", vec![names]);
         let (services, pod) = (of_process("upid_to_service_name")?, of_process("upid_to_pod_name")?);
@@ -230,8 +271,8 @@ impl Joins<'_> {
             (process.not_eq(lit("")), at_host, "process"),
         ];
         let mut last = "process";
-        if let Some(address) = address {
-            let of_address = |name: &str| self.call(name, vec![address.clone()]);
+        if let Some(text) = address.first() {
+            let of_address = |name: &str| self.call(name, address.to_vec());
             let (service, pod) = (of_address("ip_to_service_name")?, of_address("ip_to_pod_name")?);
             let services = self.call("pod_id_to_service_name", vec![of_address("ip_to_pod_id")?])?;
             last = "address";
@@ -239,7 +280,7 @@ impl Joins<'_> {
                 (service.clone().not_eq(lit("")), service, "service"),
                 (services.clone().not_eq(lit("")), first(services)?, "service"),
                 (pod.clone().not_eq(lit("")), pod, "pod"),
-                (address.clone().not_eq(lit("-")), address, last),
+                (text.clone().not_eq(lit("-")), text.clone(), last),
             ]);
         }
         let branches =

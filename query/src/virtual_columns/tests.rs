@@ -75,7 +75,10 @@ fn answer(sql: &str) -> String {
     let catalog = Catalog::new();
     let table = compile(&catalog, sql, "a.sql").unwrap_or_else(|e| panic!("{sql}: {e:?}")).tables.remove(0);
     lower(&catalog, &table).unwrap_or_else(|refusal| {
-        panic!("{sql}: {refusal} {}", crate::prepare::prepare(&catalog, &table.plan).unwrap().display_indent())
+        panic!(
+            "{sql}: {refusal} {}",
+            crate::prepare::prepare(&catalog, &table.plan, crate::metadata::Spans::Joined).unwrap().display_indent()
+        )
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let batches = runtime.block_on(execute(&catalog, &table, Arc::new(world()))).unwrap();

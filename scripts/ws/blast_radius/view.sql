@@ -1,16 +1,16 @@
 -- Whom a service, pod or process reaches, in up to four hops, over the last 5 minutes. Read the other way round, who
 -- suffers when `reached` fails: every `origin`.
 WITH connected AS (
-  SELECT upid, remote_upid, remote_addr, trace_role
+  SELECT upid, remote_upid, remote_addr, owned_since(remote_addr, time_) AS since, trace_role
   FROM conn_stats
   WHERE time_ > now() - INTERVAL '5 minutes' AND trace_role IN (1, 2)
-  GROUP BY upid, remote_upid, remote_addr, trace_role
+  GROUP BY upid, remote_upid, remote_addr, owned_since(remote_addr, time_), trace_role
 ),
 named AS (
   SELECT
     trace_role,
     best_name(upid) AS local,
-    best_name(remote_upid, remote_addr) AS remote
+    best_name(remote_upid, remote_addr, since) AS remote
   FROM connected
 ),
 edges AS (

@@ -22,7 +22,7 @@ FROM (
     max(latency_max) AS latency_max
   FROM (
     SELECT
-      best_name(responder_upid, responder_addr) AS responder,
+      best_name(responder_upid, responder_addr, since) AS responder,
       protocol,
       endpoint,
       requests,
@@ -33,6 +33,7 @@ FROM (
       SELECT
         CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
         CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+        owned_since(CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END, time_) AS since,
         protocol,
         endpoint,
         count(*) AS requests,
@@ -77,6 +78,7 @@ FROM (
       GROUP BY
         CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END,
         CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END,
+        owned_since(CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END, time_),
         protocol,
         endpoint
     ) AS summed

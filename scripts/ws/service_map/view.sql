@@ -1,7 +1,8 @@
 -- Who calls whom in any protocol: requestor, responder and protocol over the last 5 minutes.
 -- An exchange seen from both sides is counted once, by the row of the server.
--- A name is the best known one: service, pod, process, address. Exchanges are summed by process and address first and
--- named afterwards, so a name that comes late costs little.
+-- A name is the best known one: service, pod, process, address; an address is its owner's at the time of the exchange.
+-- Exchanges are summed by process, address and the span of time in which the address had one owner, and named
+-- afterwards, so a name that comes late costs little.
 SELECT
   requestor,
   requestor_kind,
@@ -46,8 +47,8 @@ FROM (
       SELECT
         best_name(upid) AS local,
         best_name_kind(upid) AS local_kind,
-        best_name(remote_upid, remote_addr) AS remote,
-        best_name_kind(remote_upid, remote_addr) AS remote_kind,
+        best_name(remote_upid, remote_addr, since) AS remote,
+        best_name_kind(remote_upid, remote_addr, since) AS remote_kind,
         trace_role,
         protocol,
         encrypted,
@@ -61,6 +62,7 @@ FROM (
           upid,
           remote_upid,
           remote_addr,
+          owned_since(remote_addr, time_) AS since,
           trace_role,
           encrypted,
           protocol,
@@ -104,7 +106,7 @@ FROM (
           FROM mux_events
         ) AS exchanges
         WHERE time_ > now() - INTERVAL '5 minutes' AND NOT (trace_role = 1 AND upid_is_known(remote_upid))
-        GROUP BY upid, remote_upid, remote_addr, trace_role, encrypted, protocol
+        GROUP BY upid, remote_upid, remote_addr, owned_since(remote_addr, time_), trace_role, encrypted, protocol
       ) AS summed
     ) AS named
   ) AS directed

@@ -55,6 +55,7 @@ proptest! {
         let mut shown: BTreeMap<Row, Accumulator> = BTreeMap::new();
         let mut rows: Vec<(u8, u8, i64)> = Vec::new();
         let mut now = 1_000 * SECOND;
+        groups.advance(now, &mut |_, _| {});
         for step in steps {
             let mut show = |key: Row, change: Accumulator| shown.entry(key).or_default().plus_equals(&change);
             match step {
@@ -64,7 +65,7 @@ proptest! {
                 }
                 Step::Row { key, value, after } => {
                     let pane = groups.panes.pane_of(now + after * SECOND);
-                    groups.add(&[key], accumulator(value), pane, now, &mut show);
+                    groups.add(&[key], accumulator(value), pane, None, &mut show);
                     groups.pack();
                     if groups.panes.standing(pane, now) != Standing::Left {
                         rows.push((key, value, pane));
@@ -90,6 +91,7 @@ proptest! {
     fn a_window_that_empties_keeps_no_key(steps in prop::collection::vec(any_step(), 1..40)) {
         let mut groups = groups(Some(Window { pane_ns: SECOND, age_ns: Some(5 * SECOND), delay_ns: None }));
         let mut now = 1_000 * SECOND;
+        groups.advance(now, &mut |_, _| {});
         for step in steps {
             match step {
                 Step::Seconds(seconds) => {
@@ -98,7 +100,7 @@ proptest! {
                 }
                 Step::Row { key, value, after } => {
                     let pane = groups.panes.pane_of(now + after * SECOND);
-                    groups.add(&[key], accumulator(value), pane, now, &mut |_, _| {});
+                    groups.add(&[key], accumulator(value), pane, None, &mut |_, _| {});
                 }
             }
         }
