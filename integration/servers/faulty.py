@@ -10,6 +10,7 @@ input, `SERVICE KIND SEVERITY`, breaks a service or, with severity 0, heals it:
     loss        share of the requests for /feed that are no longer sent
     n_plus_one  statements for each request for /items
     dns         share of the questions that the name server refuses
+    load        factor of the requests and questions that are sent
 
 Standard output is a line when all runs: the names of the services as JSON. R is requests a second and endpoint.
 """
@@ -29,7 +30,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KINDS = ["errors", "latency", "loss", "n_plus_one", "dns"]
+KINDS = ["errors", "latency", "loss", "n_plus_one", "dns", "load"]
 ENDPOINTS = ["/checkout", "/search", "/feed", "/items"]
 PR_SET_PDEATHSIG = 1
 STARTUP_ANSWER = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"
@@ -50,6 +51,10 @@ class Faults:
 
     def put(self, service, kind, severity):
         struct.pack_into("d", self.memory, self.place(service, kind), severity)
+
+    def pause(self, service, rate):
+        """Seconds until the next request."""
+        return random.expovariate(rate * max(self.get(service, "load"), 1))
 
 
 def read_exactly(stream, count):
@@ -108,14 +113,14 @@ def serve_names(endpoint, faults):
         endpoint.sendto(header + question[12:] + (b"" if refused else record), peer)
 
 
-def ask_names(service, port, rate):
+def ask_names(service, port, faults, rate):
     name = f"host{service}".encode()
     question = bytes([len(name)]) + name + b"\x08internal\0" + struct.pack("!HH", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as endpoint:
         endpoint.connect(("127.0.0.1", port))
         endpoint.settimeout(2)
         while True:
-            time.sleep(random.expovariate(rate))
+            time.sleep(faults.pause(service, rate))
             endpoint.send(struct.pack("!HHHHHH", random.randrange(65536), 0x0100, 1, 0, 0, 0) + question)
             quietly(endpoint.recv, 512)
 
@@ -156,7 +161,7 @@ def serve_shop(listener, service, faults, ports, rate):
     take_name(f"shop{service}")
     Shop.service, Shop.faults, Shop.database_port = service, faults, ports["database"]
     Shop.pause = random.uniform(0.002, 0.03)
-    threading.Thread(target=ask_names, args=(service, ports["names"], rate), daemon=True).start()
+    threading.Thread(target=ask_names, args=(service, ports["names"], faults, rate), daemon=True).start()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Shop, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
@@ -166,7 +171,7 @@ def serve_shop(listener, service, faults, ports, rate):
 def visit(port, service, path, faults, rate):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     while True:
-        time.sleep(random.expovariate(rate))
+        time.sleep(faults.pause(service, rate))
         if path == "/feed" and random.random() < faults.get(service, "loss"):
             continue
         try:
