@@ -123,10 +123,11 @@ def round_of_faults(anomalies, send, plan, dice):
         fault["detected"], fault["cleared"] = judge(fault, changes)
     kind_of, false, aside = dict(plan), [], []
     for change in changes:
-        kind = kind_of.get(service_of(change[3]))
-        if change[1] > 0 and kind is None:
+        service = service_of(change[3])
+        kind = kind_of.get(service)
+        if change[1] > 0 and service is not None and kind is None:
             false.append(change)
-        elif change[1] > 0 and change[2] not in KINDS[kind][0]:
+        elif change[1] > 0 and (kind is None or change[2] not in KINDS[kind][0]):
             aside.append(change)
     return faults, false, aside
 
@@ -187,7 +188,7 @@ def main():
             print(f"all: {len(times) / len(faults):.1%} detected, median {statistics.median(times or [0]):.1f} s")
             print("missed:", *(f"{fault['kind']} {fault['severity']:.2f} on shop{fault['service']}" for fault in faults if fault["detected"] is None), sep="\n  ")
             print("flags on whole subjects:", *describe(false), sep="\n  ")
-            print(f"consequences on broken services: {len(aside)}", *describe(aside), sep="\n  ")
+            print(f"consequences: {len(aside)}", *describe(aside), sep="\n  ")
         anomalies.process.terminate()
     finally:
         for process in (agent, faulty):
