@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The demo's services, a small shop: town.py DIRECTORY [--rate N]
+"""The demo's services, a small shop: town.py DIRECTORY [--rate N] [--fault SERVICE FROM TO]
 
     load -> gateway (nginx) -> orders  -> payments   (fails now and then)
                             -> catalog -> search     (slow)
 
 Everything listens on loopback only, is a child of this process, and ends with it. The ports are free ones that the
-system picks; the load is bounded (--rate requests a second, 40 by default).
+system picks; the load is bounded (--rate requests a second, 40 by default). With --fault a service is slow and refuses
+half of its requests between two seconds after the start.
 """
 
 import argparse
@@ -62,6 +63,7 @@ class Service(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
     ports = {}
+    fault = None
 
     def log_message(self, *_):
         pass
@@ -78,6 +80,10 @@ class Service(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         request = json.loads(self.rfile.read(length)) if length else None
         status, body = self.respond(self.command, self.path, request)
+        if self.fault and self.fault[0] <= time.monotonic() < self.fault[1]:
+            time.sleep(random.uniform(0.2, 0.3))
+            if random.random() < 0.5:
+                status, body = 503, {"error": "overloaded"}
         self.answer(status, body)
 
     do_GET = do_POST = do_DELETE = handle_call
@@ -138,10 +144,11 @@ http {{
 """
 
 
-def serve(name, ports):
+def serve(name, ports, fault):
     take_name(name)
     handler = SERVICES[name]
     handler.ports = ports
+    handler.fault = fault
     ThreadingHTTPServer(("127.0.0.1", ports[name]), handler).serve_forever()
 
 
@@ -204,7 +211,14 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("directory", help="where nginx keeps its files")
     arguments.add_argument("--rate", type=float, default=40, help="requests a second")
+    arguments.add_argument("--fault", nargs=3, metavar=("SERVICE", "FROM", "TO"), help="a service that fails for a while")
     options = arguments.parse_args()
+    faults = {}
+    if options.fault:
+        started, (name, *span) = time.monotonic(), options.fault
+        if name not in SERVICES:
+            arguments.error(f"--fault: {name} is none of {', '.join(SERVICES)}")
+        faults[name] = tuple(started + float(second) for second in span)
 
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
     if nginx is None:
@@ -212,7 +226,7 @@ def main():
     take_name("town")
     die_with_parent()
     ports = dict(zip(NAMES, free_ports(len(NAMES))))
-    children = [child(lambda name=name: serve(name, ports)) for name in SERVICES]
+    children = [child(lambda name=name: serve(name, ports, faults.get(name))) for name in SERVICES]
     configuration = os.path.join(options.directory, "nginx.conf")
     with open(configuration, "w") as file:
         file.write("user root;" * (os.getuid() == 0) + NGINX.format(directory=options.directory, **ports))

@@ -4,24 +4,28 @@
 mod batches;
 mod flags;
 mod kept;
+mod model_file;
+mod renewal;
 pub(crate) mod replay;
 mod rows;
+mod start;
 mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::task::JoinHandle;
 use watershed_detectors::report::Report;
-use watershed_detectors::{Detector, FeatureColumn, Manifest, model};
+use watershed_detectors::{Detector, Manifest};
 
-use crate::engine::{Beginning, Engine, Follower, Problem, Request, Target};
+use crate::engine::{Engine, Problem};
 use crate::feed::Feed;
-use crate::rows::{Event, TableSchema};
 use kept::Kept;
-use work::{Shared, Work};
+use start::follow;
+use work::Shared;
 
 /// Detectors that a node may have.
 const MOST: usize = 200;
@@ -37,8 +41,9 @@ pub(crate) struct Applied {
     pub(crate) script: String,
     /// Bytes of the model's file; empty without one.
     pub(crate) model: Vec<u8>,
-    /// Where the model's file lies.
+    /// Where the model's file lies on this machine, to be looked at for another version; empty if it lies elsewhere.
     pub(crate) model_path: String,
+    /// 0 before it is applied.
     pub(crate) version: u64,
 }
 
@@ -61,7 +66,8 @@ pub(crate) struct Detectors {
 }
 
 struct Running {
-    applied: Applied,
+    /// TOML.
+    text: String,
     manifest: Manifest,
     bundled: bool,
     shared: Arc<Shared>,
@@ -80,9 +86,9 @@ impl Running {
     fn describe(&self) -> Described {
         Described {
             manifest: self.manifest.clone(),
-            text: self.applied.manifest.clone(),
+            text: self.text.clone(),
             bundled: self.bundled,
-            version: self.applied.version,
+            version: self.shared.version.load(Ordering::Relaxed),
             report: self.shared.report.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             problem: self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
@@ -125,18 +131,16 @@ impl Detectors {
     /// Applies a manifest; whether a detector of that name was there, and the version.
     pub(crate) async fn apply(&self, mut applied: Applied) -> Result<(bool, u64), Problem> {
         let mut running = self.running.lock().await;
-        let manifest = parse(&applied)?;
-        let before = running.get(&manifest.name).map(|running| running.applied.version);
-        if before.is_none() && running.len() >= MOST {
+        let name = parse(&applied)?.name;
+        let redefined = running.contains_key(&name);
+        if !redefined && running.len() >= MOST {
             return Err(Problem::Failed(format!("there are {MOST} detectors already; drop some")));
         }
-        applied.version = before.unwrap_or_default() + 1;
-        let (name, version) = (manifest.name, applied.version);
-        self.start(&mut running, applied.clone(), false).await?;
-        if let Some(state) = &self.state {
-            Kept::of(state, &name).write(&applied).map_err(|error| Problem::Failed(format!("{error:#}")))?;
+        if !model_file::is_here(&applied.model_path, &applied.model) {
+            applied.model_path.clear();
         }
-        Ok((before.is_some(), version))
+        let version = self.start(&mut running, applied, false).await?;
+        Ok((redefined, version))
     }
 
     /// Drops a detector; a bundled one that was redefined is as bundled again.
@@ -181,78 +185,6 @@ impl Detectors {
             running.stop().await;
         }
     }
-
-    /// Starts a detector in place of the one of its name, whose state it goes on with.
-    async fn start(
-        &self,
-        running: &mut BTreeMap<String, Running>,
-        applied: Applied,
-        bundled: bool,
-    ) -> Result<(), Problem> {
-        let manifest = parse(&applied)?;
-        let scorer = model::build(&manifest, &applied.model).map_err(|message| invalid(&applied.origin, &message))?;
-        let follower = follow(&self.engine, &manifest, &applied).await?;
-        let kept = self.state.as_deref().map(|state| Kept::of(state, &manifest.name));
-        let before = match running.remove(&manifest.name) {
-            Some(before) => before.stop().await,
-            None => None,
-        };
-        let detector = match before {
-            Some(mut detector) => {
-                detector.swap(manifest.clone(), scorer);
-                detector
-            }
-            None => {
-                let mut detector = Detector::new(manifest.clone(), scorer);
-                if let Some(learned) = kept.as_ref().and_then(Kept::learned) {
-                    detector.recall(learned);
-                }
-                detector
-            }
-        };
-        let shared = Arc::<Shared>::default();
-        let work = manifest.enabled.then(|| {
-            let work = Work { follower, detector, feed: self.feed.clone(), shared: Arc::clone(&shared), kept };
-            let (stop, stopped) = oneshot::channel();
-            (stop, tokio::spawn(work.run(stopped)))
-        });
-        running.insert(manifest.name.clone(), Running { applied, manifest, bundled, shared, work });
-        Ok(())
-    }
-}
-
-/// Subscribes to what the manifest reads, and checks the manifest against its columns.
-async fn follow(engine: &Arc<Engine>, manifest: &Manifest, applied: &Applied) -> Result<Follower, Problem> {
-    let target = match &manifest.view {
-        Some(view) => Target::Named(view.clone()),
-        None => Target::Text { text: applied.script.clone(), origin: manifest.source().to_owned(), vis: None },
-    };
-    let request = Request { target, arguments: BTreeMap::new() };
-    let peer = format!("detector {}", manifest.name);
-    let started = Follower::start(Arc::clone(engine), request, peer, Beginning::Snapshot).await;
-    let mut follower = started.map_err(|problem| match problem {
-        Problem::NotFound(message) => invalid(&applied.origin, &message),
-        other => other,
-    })?;
-    let Event::Schema(tables) = follower.next().await? else {
-        return Err(Problem::Failed("a subscription begins with its schema".to_owned()));
-    };
-    let [table] = tables.as_slice() else {
-        let message = format!("`{}` has {} tables; a detector reads one", manifest.source(), tables.len());
-        return Err(invalid(&applied.origin, &message));
-    };
-    let checked = manifest.check_against(&columns_of(table), &applied.origin);
-    checked.map_err(|error| Problem::Invalid { field: "manifest", message: error.to_string() })?;
-    Ok(follower)
-}
-
-fn columns_of(table: &TableSchema) -> Vec<FeatureColumn> {
-    let is_numeric = |data_type: &str| matches!(data_type, "INT64" | "FLOAT64" | "BOOLEAN");
-    let column = |column: &crate::rows::Column| FeatureColumn {
-        name: column.name.clone(),
-        is_numeric: is_numeric(&column.data_type),
-    };
-    table.columns.iter().map(column).collect()
 }
 
 fn parse(applied: &Applied) -> Result<Manifest, Problem> {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Trains the example models from exported features: train.py FEATURES.parquet DIRECTORY [--fault FROM TO]
+"""Trains the example models from exported features: train.py FEATURES.parquet DIRECTORY --fault FROM TO [--subject TEXT]
 
 FEATURES is what `watershed detector export-features` wrote. An isolation forest learns from the rows outside of the
 fault, a gradient-boosted model from all rows, that those of the fault are 1 and all others 0; FROM and TO are seconds
-since the first row. Both are converted to ONNX so that the score is the one output, [batch, 1], and grows with what is
-unusual. `check.json` holds rows and the scores that scikit-learn gives them, for a comparison with another runtime.
+since the first row, and TEXT is in the names of the subjects that had the fault. Both are converted to ONNX so that the
+score is the one output, [batch, 1], and grows with what is unusual. `check.json` holds rows and the scores that
+scikit-learn gives them, for a comparison with another runtime.
 """
 
 import argparse
@@ -21,12 +22,12 @@ OPSETS = {"": 15, "ai.onnx.ml": 3}
 
 
 def read(path):
-    """Seconds since the first row, and a matrix with a row for each subject and batch."""
+    """Seconds since the first row, subjects, and a matrix with a row for each subject and batch."""
     table = pyarrow.parquet.read_table(path)
     names = [name for name in table.column_names if name not in ("time_", "subject")]
     times = table["time_"].cast("int64").to_numpy() / 1e9
     features = np.column_stack([table[name].to_numpy() for name in names]).astype(np.float32)
-    return times - times.min(), features
+    return times - times.min(), np.array(table["subject"].to_pylist()), features
 
 
 def score_only(model, output, node):
@@ -38,7 +39,7 @@ def score_only(model, output, node):
 
 
 def isolation_forest(features):
-    forest = IsolationForest(n_estimators=30, max_samples=128, contamination=0.01, random_state=1).fit(features)
+    forest = IsolationForest(n_estimators=25, max_samples=128, contamination=0.01, random_state=1).fit(features)
     model = to_onnx(forest, features[:1], target_opset=OPSETS)
     negated = lambda output: [helper.make_node("Neg", [output], ["score"])]
     return score_only(model, "scores", negated), lambda rows: -forest.decision_function(rows)
@@ -57,9 +58,11 @@ def main():
     parser.add_argument("features")
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--fault", nargs=2, type=float, metavar=("FROM", "TO"), required=True)
+    parser.add_argument("--subject", default="", metavar="TEXT")
     arguments = parser.parse_args()
-    times, features = read(arguments.features)
+    times, subjects, features = read(arguments.features)
     labels = (times >= arguments.fault[0]) & (times <= arguments.fault[1])
+    labels &= np.char.find(subjects, arguments.subject) >= 0
     models = {
         "isolation-forest": isolation_forest(features[~labels]),
         "gradient-boosting": gradient_boosting(features, labels.astype(float)),

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod broker;
+pub mod faulty;
 pub mod kubernetes;
 pub mod machine;
 pub mod namespace;

@@ -10,6 +10,7 @@ use crate::rows::Event;
 pub(super) struct Batches {
     every_ms: u64,
     last: Option<u64>,
+    time: u64,
     changed: bool,
     rows: ViewRows,
 }
@@ -25,7 +26,7 @@ pub(super) struct Due {
 impl Batches {
     pub(super) fn new(manifest: &Manifest) -> Self {
         let every_ms = (manifest.every.0.as_millis() as u64).max(1);
-        Self { every_ms, last: None, changed: true, rows: ViewRows::default() }
+        Self { every_ms, last: None, time: 0, changed: true, rows: ViewRows::default() }
     }
 
     /// The rows at the last progress.
@@ -33,8 +34,27 @@ impl Batches {
         &self.rows
     }
 
+    /// The last progress (ms); 0 before the first tick.
+    pub(super) fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Takes the events of a snapshot in, of which no batch comes; false once it is complete.
+    pub(super) fn prime(&mut self, event: Event) -> Result<bool> {
+        match event {
+            Event::Progress(time) => {
+                self.time = time;
+                Ok(false)
+            }
+            other => self.take(other).map(|_| true),
+        }
+    }
+
     /// Takes an event of the subscription in; the batch that is due after it.
     pub(super) fn take(&mut self, event: Event) -> Result<Option<Due>> {
+        if let Event::Progress(time) = event {
+            self.time = time;
+        }
         match event {
             Event::Schema(_) => {}
             Event::Changes(changes) => {

@@ -1,5 +1,6 @@
 //! One detector at work: follows its view, scores a batch when one is due, and sends the flags that change.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use tokio::sync::oneshot;
 use watershed_detectors::report::Report;
 use watershed_detectors::{Change, Checkpoint, Detector};
 
+use super::Applied;
 use super::batches::Batches;
 use super::flags::{Flag, Flags, state_change};
 use super::kept::Kept;
+use super::renewal::{Renewal, Version};
 use super::rows::{Features, ViewRows};
 use crate::engine::{Follower, Problem};
 use crate::feed::{Fed, Feed};
@@ -26,15 +29,29 @@ pub(super) struct Shared {
     pub(super) report: Mutex<Report>,
     /// The last problem that did not stop it.
     pub(super) problem: Mutex<String>,
+    /// Grows with each manifest or model.
+    pub(super) version: AtomicU64,
 }
 
 impl Shared {
+    pub(super) fn new(version: u64) -> Self {
+        Self { version: AtomicU64::new(version), ..Self::default() }
+    }
+
     fn tell(&self, report: Report) {
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }
 
+    fn is_suspended(&self) -> bool {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).suspended.is_some()
+    }
+
     pub(super) fn complain(&self, problem: String) {
         tracing::warn!(problem, "a detector");
+        self.set_problem(problem);
+    }
+
+    fn set_problem(&self, problem: String) {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
@@ -43,6 +60,10 @@ impl Shared {
 pub(super) struct Work {
     pub(super) follower: Follower,
     pub(super) detector: Detector,
+    pub(super) batches: Batches,
+    pub(super) renewal: Renewal,
+    /// Without the model.
+    pub(super) applied: Applied,
     pub(super) feed: Feed,
     pub(super) shared: Arc<Shared>,
     pub(super) kept: Option<Kept>,
@@ -51,9 +72,9 @@ pub(super) struct Work {
 impl Work {
     /// Works until it is stopped; what is left of the detector, unless its model hangs.
     pub(super) async fn run(self, mut stop: oneshot::Receiver<()>) -> Option<Detector> {
-        let Work { mut follower, detector, feed, shared, kept } = self;
-        let mut batches = Batches::new(detector.manifest());
-        let mut scoring = Scoring { detector: Some(detector), flags: Flags::default(), feed, shared, kept };
+        let Work { mut follower, detector, mut batches, mut renewal, applied, feed, shared, kept } = self;
+        let flags = Flags::default();
+        let mut scoring = Scoring { detector: Some(detector), flags, applied, feed, shared, kept };
         let mut kept_at = None::<u64>;
         loop {
             let event = tokio::select! {
@@ -81,6 +102,7 @@ impl Work {
                 }
                 Err(error) => scoring.shared.complain(format!("rows of the view: {error:#}")),
             }
+            scoring.renew(&mut renewal, &batches).await;
         }
         scoring.keep().await;
         scoring.take_back().await;
@@ -93,6 +115,8 @@ struct Scoring {
     /// `None` once its model hangs.
     detector: Option<Detector>,
     flags: Flags,
+    /// Without the model.
+    applied: Applied,
     feed: Feed,
     shared: Arc<Shared>,
     kept: Option<Kept>,
@@ -126,13 +150,45 @@ impl Scoring {
 
     async fn finish(&mut self, detector: Detector, changes: Vec<Change>, features: &Features) {
         let report = detector.report();
-        if let Some(suspension) = &report.suspended {
+        let was_suspended = self.shared.is_suspended();
+        if let Some(suspension) = report.suspended.as_ref().filter(|_| !was_suspended) {
             tracing::warn!(detector = detector.manifest().name, suspension.reason, "a detector is suspended");
         }
         self.shared.tell(report);
         let rows = self.flags.apply(detector.manifest(), changes, features);
         self.detector = Some(detector);
         self.send(&rows).await;
+    }
+
+    /// Takes another version of the model when one is ready; while there is none the one that works goes on.
+    async fn renew(&mut self, renewal: &mut Renewal, batches: &Batches) {
+        let Some(detector) = &mut self.detector else { return };
+        let manifest = detector.manifest().clone();
+        let rows = || batches.rows().features(&manifest).map(|features| features.observations(&manifest));
+        let found = renewal.step(&manifest, batches.time(), || rows().unwrap_or_default()).await;
+        let version = self.shared.version.load(Ordering::Relaxed);
+        match found {
+            None => {}
+            Some(Err(problem)) => self.shared.complain(format!("{problem}; version {version} goes on")),
+            Some(Ok(Version { file, scorer })) => {
+                detector.renew(scorer);
+                self.shared.tell(detector.report());
+                self.shared.version.store(version + 1, Ordering::Relaxed);
+                self.shared.set_problem(String::new());
+                tracing::info!(detector = manifest.name, version = version + 1, "another version of the model");
+                self.keep_model(file, version + 1).await;
+            }
+        }
+    }
+
+    async fn keep_model(&mut self, model: Vec<u8>, version: u64) {
+        self.applied.version = version;
+        let Some(kept) = self.kept.clone() else { return };
+        let applied = Applied { model, ..self.applied.clone() };
+        let written = tokio::task::spawn_blocking(move || kept.write(&applied)).await;
+        if let Err(error) = written.map_err(anyhow::Error::from).flatten() {
+            self.shared.complain(format!("the model cannot be kept: {error:#}"));
+        }
     }
 
     /// The thread cannot be ended, so the detector is given up with it.

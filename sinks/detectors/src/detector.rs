@@ -2,12 +2,13 @@
 
 mod checkpoint;
 mod subjects;
+mod trial;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub use checkpoint::Checkpoint;
 use subjects::{Subject, Subjects};
+pub use trial::trial;
 
 use crate::flag::Turn;
 use crate::manifest::{Absent, Manifest};
@@ -150,6 +151,16 @@ impl Detector {
         self.subjects.restart();
     }
 
+    /// Goes on with another version of the same model: flags stand, what is remembered of subjects stays, and a
+    /// suspended detector works again.
+    pub fn renew(&mut self, mut scorer: Box<dyn Scorer>) {
+        if let Some(learned) = self.scorer.learned() {
+            scorer.recall(learned);
+        }
+        self.scorer = scorer;
+        self.report.suspended = None;
+    }
+
     fn is_settling(&self, time: i64) -> bool {
         let settle = self.manifest.state.settle.as_nanoseconds();
         settle > 0 && self.started.is_none_or(|started| time - started < settle)
@@ -177,15 +188,10 @@ impl Detector {
     }
 
     fn is_enough(&mut self, features: &[f32]) -> bool {
-        if features.len() != self.manifest.features.len() || features.iter().any(|value| !value.is_finite()) {
+        if !self.manifest.is_usable(features) {
             self.report.unusable += 1;
-            return false;
         }
-        self.manifest
-            .flag
-            .at_least
-            .iter()
-            .all(|(name, least)| self.manifest.feature(name).is_some_and(|at| f64::from(features[at]) >= *least))
+        self.manifest.is_enough(features)
     }
 
     fn score(&mut self, time: i64, observations: &[Observation]) -> Result<Vec<Verdict>, String> {
@@ -196,19 +202,17 @@ impl Detector {
         for (Observation { features, .. }, memory) in observations.iter().zip(&mut memories) {
             items.push(Item { time, features, memory, score: None, baseline: vec![None; width] });
         }
-        let run = guard::guarded(|| catch_unwind(AssertUnwindSafe(|| self.scorer.score(&mut items))));
-        run.map_err(|panic| format!("the model panicked: {}", guard::message_of(panic.as_ref())))??;
+        trial::run(self.scorer.as_mut(), &mut items)?;
         let verdict = |item: Item<'_>| Verdict { score: item.score, baseline: item.baseline };
         let verdicts: Vec<Verdict> = items.into_iter().map(verdict).collect();
         for (observation, memory) in observations.iter().zip(memories) {
             self.subjects.give_back(&observation.subject, memory);
         }
         for (observation, verdict) in observations.iter().zip(&verdicts) {
-            let Some(score) = verdict.score else { continue };
-            if !score.is_finite() {
-                return Err(format!("the model gave {score} for {}", observation.subject));
+            trial::check(&observation.subject, verdict.score)?;
+            if let Some(score) = verdict.score {
+                self.report.scores.add(score);
             }
-            self.report.scores.add(score);
         }
         Ok(verdicts)
     }
@@ -238,14 +242,18 @@ impl Detector {
     }
 
     fn exceeded(&self) -> Option<String> {
-        let budget = &self.manifest.budget;
-        let (time, bytes) = (self.report.last_batch, self.bytes() as u64);
-        if time > budget.time_per_batch.0 {
-            return Some(format!("a batch took {time:?}, its budget is {}", budget.time_per_batch));
-        }
-        let memory = crate::quantities::Bytes(bytes);
-        (bytes > budget.memory.0).then(|| format!("it holds {memory}, its budget is {}", budget.memory))
+        exceeds(&self.manifest, self.report.last_batch, self.bytes())
     }
+}
+
+/// What of the budget a batch of this time with so many bytes exceeds.
+fn exceeds(manifest: &Manifest, time: Duration, bytes: usize) -> Option<String> {
+    let (budget, bytes) = (&manifest.budget, bytes as u64);
+    if time > budget.time_per_batch.0 {
+        return Some(format!("a batch took {time:?}, its budget is {}", budget.time_per_batch));
+    }
+    let memory = crate::quantities::Bytes(bytes);
+    (bytes > budget.memory.0).then(|| format!("it holds {memory}, its budget is {}", budget.memory))
 }
 
 struct Verdict {

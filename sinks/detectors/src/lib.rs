@@ -9,7 +9,7 @@ pub mod quantities;
 mod reason;
 pub mod report;
 
-pub use detector::{Change, Checkpoint, Detector, Observation, Raised};
+pub use detector::{Change, Checkpoint, Detector, Observation, Raised, trial};
 pub use manifest::{FeatureColumn, Manifest, ManifestError};
 
 /// The manifests of `detectors/`, carried in the program: file name and text.

@@ -171,6 +171,20 @@ impl Manifest {
         }
     }
 
+    /// Whether these are as many finite numbers as features are named.
+    #[must_use]
+    pub fn is_usable(&self, features: &[f32]) -> bool {
+        features.len() == self.features.len() && features.iter().all(|value| value.is_finite())
+    }
+
+    /// Whether these features are usable and large enough for a score.
+    #[must_use]
+    pub fn is_enough(&self, features: &[f32]) -> bool {
+        let is_large =
+            |name: &String, least: f64| self.feature(name).is_some_and(|at| f64::from(features[at]) >= least);
+        self.is_usable(features) && self.flag.at_least.iter().all(|(name, least)| is_large(name, *least))
+    }
+
     /// Position of a feature.
     #[must_use]
     pub fn feature(&self, name: &str) -> Option<usize> {

@@ -179,6 +179,50 @@ fn another_manifest_of_the_same_model_keeps_what_was_learned() {
     assert_eq!(names(&detector.batch(200 * SECOND, seen(&[("a", 99.0)]), &no_time)), ["+a"]);
 }
 
+#[test]
+fn another_version_of_a_model_goes_on_with_flags_and_what_was_learned() {
+    let rest = "[model]\nkind = \"ewma\"\nwarmup = 5\n[flag]\nabove = 4.0";
+    let mut detector = detector(rest);
+    for batch in 0..20 {
+        detector.batch(batch * 10 * SECOND, seen(&[("a", 10.0), ("b", 10.0)]), &no_time);
+    }
+    assert_eq!(names(&detector.batch(200 * SECOND, seen(&[("a", 99.0), ("b", 10.0)]), &no_time)), ["+a"]);
+    detector.renew(model::build(&manifest(rest), &[]).unwrap());
+    assert_eq!(detector.report().flags, 1);
+    assert_eq!(names(&detector.batch(210 * SECOND, seen(&[("a", 10.0), ("b", 99.0)]), &no_time)), ["-a", "+b"]);
+}
+
+#[test]
+fn a_suspended_detector_works_again_with_another_version_of_its_model() {
+    let mut detector = threshold("");
+    detector.suspend(0, "broken".to_owned());
+    assert_eq!(detector.batch(1, seen(&[("a", 9.0)]), &no_time), []);
+    detector.renew(model::build(detector.manifest(), &[]).unwrap());
+    assert_eq!(names(&detector.batch(2, seen(&[("a", 9.0)]), &no_time)), ["+a"]);
+}
+
+#[test]
+fn a_trial_tells_what_would_suspend_and_leaves_rows_without_a_score_out() {
+    let manifest = manifest(
+        "[model]\nkind = \"threshold\"\n[flag]\nabove = 5.0\nat_least = { x = 2.0 }\n[budget]\ntime_per_batch = \"5ms\"",
+    );
+    let fails = |items: &mut [Item<'_>]| {
+        assert_eq!(items.len(), 1);
+        items[0].score = Some(f64::INFINITY);
+        Ok(())
+    };
+    let rows = seen(&[("a", 9.0), ("few", 1.0), ("none", f32::NAN)]);
+    let error = trial(&manifest, &mut Broken(fails), 0, &rows, &no_time).unwrap_err();
+    assert_eq!(error, "the model gave inf for a");
+    let error = trial(&manifest, &mut Broken(|_| panic!("oh no")), 0, &rows, &no_time).unwrap_err();
+    assert_eq!(error, "the model panicked: oh no");
+    let ticks = Cell::new(0);
+    let clock = || Duration::from_millis(ticks.replace(ticks.get() + 6));
+    let error = trial(&manifest, &mut Broken(|_| Ok(())), 0, &rows, &clock).unwrap_err();
+    assert_eq!(error, "a batch took 6ms, its budget is 5ms");
+    assert_eq!(trial(&manifest, &mut Broken(|_| Ok(())), 0, &rows, &no_time), Ok(()));
+}
+
 proptest! {
     /// Flags are what comparing each subject's last value with the levels gives, whoever comes and goes.
     #[test]

@@ -12,7 +12,7 @@ use tract_onnx::prelude::{Tensor, TypedRunnableModel};
 
 use super::{Item, Scorer};
 
-pub use load::load;
+pub use load::{LARGEST, load};
 
 /// Subjects that are scored together: models are compiled for so many, and batches are padded.
 const ROWS: usize = 32;

@@ -13,8 +13,8 @@ use crate::manifest::Manifest;
 
 /// Operator sets of ONNX that the runtime knows.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=18;
-/// Largest file.
-const LARGEST: usize = 64 << 20;
+/// Bytes of the largest file that is loaded.
+pub const LARGEST: usize = 64 << 20;
 
 /// Checks a model's file against the manifest and compiles it.
 ///
