@@ -261,3 +261,20 @@ fn fuzz_of_damaged_recordings_never_panics() {
     }
     assert!(damaged > 0);
 }
+
+#[test]
+fn messages_after_an_upgrade_are_rows_with_the_path_of_its_request() {
+    let ticks = client_of(include_str!("../../protocols/fixtures/websocket.txt"), connection(80, false));
+    assert_eq!(int(&ticks[0], "http_events", "resp_status"), [101]);
+    let batch = &ticks[0].events.iter().find(|(name, _)| *name == "websocket_events").unwrap().1;
+    let texts = |name: &str| -> Vec<String> {
+        let column = batch.column_by_name(name).unwrap().as_binary::<i32>();
+        column.iter().map(|text| String::from_utf8_lossy(text.unwrap()).into_owned()).collect()
+    };
+    assert_eq!(texts("path"), vec!["/chat?room=1"; 28]);
+    assert_eq!(texts("body")[..3], ["welcome", "hello", "hello"]);
+    let sent_by = |side: &str| texts("sender").iter().filter(|sender| *sender == side).count();
+    assert_eq!((sent_by("client"), sent_by("server")), (14, 14));
+    assert_eq!(rows(&ticks[1], "system.losses"), 0);
+    assert_eq!(int(&ticks[1], "conn_stats", "protocol"), [1]);
+}
