@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A WebSocket server and its client (aiohttp), and what they said to each other, as JSON.
 
-server PORT         echoes what it gets, in as many messages as it is asked for; prints its count a line a connection
-client PORT [PATH]  talks, and prints {"client": {"text": [messages, bytes], ...}, "server": {...}}
+PORT FILE    a server: welcomes, then echoes; FILE is not used
+PORT client  talks, and prints {"client": {"text": [messages, bytes], ...}, "server": {...}}
+PORT late    does so, but prints `connected` after the upgrade and waits for a line; counts from there on
 """
 
 import asyncio
@@ -35,7 +36,7 @@ async def echo(request):
     return socket
 
 
-async def client(port, path):
+async def client(port, late):
     said = {side: defaultdict(lambda: [0, 0]) for side in ("client", "server")}
 
     def count(side, kind, length):
@@ -43,7 +44,7 @@ async def client(port, path):
         said[side][kind][1] += length
 
     async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"http://127.0.0.1:{port}{path}", autoping=False, max_msg_size=0) as socket:
+        async with session.ws_connect(f"http://127.0.0.1:{port}/chat?room=1", autoping=False, max_msg_size=0) as socket:
 
             async def receive(times):
                 for _ in range(times):
@@ -51,6 +52,10 @@ async def client(port, path):
                     count("server", KINDS[message.type], size(message.data))
 
             await receive(1)
+            if late:
+                print("connected", flush=True)
+                await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+                said["server"].clear()
             for text in ["hello", '{"price": 1.5, "of": "tea"}', "Grüße", "x" * 300, "y" * 70_000, ""]:
                 await socket.send_str(text)
                 count("client", "text", size(text))
@@ -82,9 +87,9 @@ async def client(port, path):
 
 
 def main():
-    role, port = sys.argv[1], int(sys.argv[2])
-    if role == "client":
-        asyncio.run(client(port, sys.argv[3] if len(sys.argv) > 3 else "/chat?room=1"))
+    port, role = int(sys.argv[1]), sys.argv[2]
+    if role in ("client", "late"):
+        asyncio.run(client(port, role == "late"))
         return
     app = web.Application()
     app.router.add_get("/chat", echo)
