@@ -52,8 +52,12 @@ lint: setup ## formatting, clippy, licences and confined dependencies
 	@command -v cargo-deny >/dev/null || { echo "installing cargo-deny"; cargo install --locked cargo-deny; }
 	cargo deny --all-features check bans licenses sources
 
-fuzz: ## 10 million mutated inputs through the HTTP parser and the recording reader, a million random PxL programs
+# Optimised, but with checks of overflow: what wraps is a mistake too.
+fuzz: export CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS = true
+fuzz: export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS = true
+fuzz: export CARGO_PROFILE_RELEASE_LTO = off
+fuzz: ## 10 million mutated inputs through every parser and the recording reader, a million random PxL programs
 	$(call say,fuzzing: 10 million inputs each)
-	WATERSHED_FUZZ_ITERATIONS=10000000 cargo test --release -p watershed-protocols -p watershed-ingest fuzz -- --nocapture
+	WATERSHED_FUZZ_ITERATIONS=10000000 cargo test --release --target-dir $(TARGET)/fuzz -p watershed-protocols -p watershed-ingest --test fuzz -- --nocapture
 	$(call say,a million random PxL programs)
-	WATERSHED_PXL_PROGRAMS=1000000 cargo test --release -p watershed-query programs_from_a_grammar -- --nocapture
+	WATERSHED_PXL_PROGRAMS=1000000 cargo test --release --target-dir $(TARGET)/fuzz -p watershed-query programs_from_a_grammar -- --nocapture

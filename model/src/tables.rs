@@ -20,7 +20,7 @@ pub use identity::{
 pub use processes::{PROC_EXIT_EVENTS, PROCESSES};
 pub use protocols::{
     AMQP_EVENTS, CQL_EVENTS, DNS_EVENTS, KAFKA_EVENTS, MONGODB_EVENTS, MUX_EVENTS, MYSQL_EVENTS, NATS_EVENTS,
-    PGSQL_EVENTS, REDIS_EVENTS, TLS_EVENTS,
+    PGSQL_EVENTS, REDIS_EVENTS, TLS_EVENTS, WEBSOCKET_EVENTS,
 };
 pub use resources::{JVM_STATS, NETWORK_STATS, PROCESS_STATS, STACK_TRACES, STIRLING_ERROR, TCP_STATS_EVENTS};
 pub use system::{
@@ -92,6 +92,7 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &NATS_EVENTS,
         &MUX_EVENTS,
         &TLS_EVENTS,
+        &WEBSOCKET_EVENTS,
         &CONN_STATS,
         &TCP_STATS_EVENTS,
         &PROCESSES,

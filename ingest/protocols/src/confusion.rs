@@ -76,6 +76,8 @@ fn conversations_of_specifications_are_taken_for_nothing_else_from_any_message_o
         ("MongoDB", crate::mongodb::tests::conversation()),
         ("AMQP", crate::amqp::tests::conversation()),
         ("Mux", crate::mux::tests::conversation()),
+        ("WebSocket", crate::websocket::tests::conversation()),
+        ("WebSocket", recorded(include_str!("../fixtures/websocket.txt")).remove(0).split_off(2)),
     ] {
         let (mut right, mut undecided) = (0, 0);
         for first in 0..conversation.len() {

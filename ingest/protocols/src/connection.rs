@@ -72,6 +72,14 @@ impl<P: Protocol> Connection<P> {
         }
     }
 
+    /// A parser for what a connection has become; `next` is where its first byte is, by direction.
+    #[must_use]
+    pub fn resumed(protocol: P, setup: Setup, requests: Direction, next: [Option<u64>; 2]) -> Self {
+        let mut connection = Connection { protocol, ..Connection::new(setup, requests) };
+        connection.streams.iter_mut().zip(next).for_each(|(stream, next)| stream.next = next);
+        connection
+    }
+
     /// The protocol's own state, for tests.
     #[must_use]
     pub fn protocol(&self) -> &P {

@@ -13,7 +13,9 @@ mod parser;
 mod properties;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use exchange::{ContentType, Exchange, Message, Pool};
 pub use infer::{Inference, Kind, infer};
 pub use parser::{Limits, Parser};
+pub use upgrade::Upgrade;

@@ -37,6 +37,7 @@ pub mod segment;
 mod settling;
 mod stream;
 pub mod tls;
+pub mod websocket;
 
 pub use connection::{Connection, ConnectionParser};
 pub use content::{Decoder, Encoding};

@@ -16,6 +16,7 @@ use crate::protocol::{Description, Inference, Protocol, RowTime, Setup, Side};
 use crate::redis::Redis;
 use crate::segment::Direction;
 use crate::tls::Tls;
+use crate::websocket::Websocket;
 
 /// One protocol.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +59,7 @@ pub static PROTOCOLS: &[Entry] = &[
     of::<Pgsql>(),
     of::<Redis>(),
     of::<Tls>(),
+    of::<Websocket>(),
 ];
 
 const fn of<P: Protocol + Send + 'static>() -> Entry {

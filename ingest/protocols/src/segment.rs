@@ -34,3 +34,14 @@ pub struct Segment<'a> {
     /// When, in nanoseconds of any clock that all segments share.
     pub time_ns: i64,
 }
+
+impl Segment<'_> {
+    /// What of it lies at `position` and behind, if anything.
+    #[must_use]
+    pub fn from(&self, position: u64) -> Option<Self> {
+        let before = position.saturating_sub(self.position);
+        let length = u32::try_from(u64::from(self.length).checked_sub(before)?).ok().filter(|length| *length > 0)?;
+        let captured = self.captured.get(usize::try_from(before).ok()?..).unwrap_or_default();
+        Some(Segment { position: self.position + before, length, captured, ..*self })
+    }
+}

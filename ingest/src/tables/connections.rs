@@ -219,7 +219,22 @@ impl Connections {
             }
             Next::Judge { expected, barred } => {
                 tracked.speech = Speech::again(&tracked.info, expected, barred);
+                self.step_rest(stream, step, expected);
             }
+            Next::Became { speech, expected } => {
+                self.wishes.extend(speech.attention().map(|attention| (stream, attention)));
+                tracked.speech = speech;
+                self.step_rest(stream, step, expected);
+            }
+        }
+    }
+
+    /// What a segment has behind the end of what the connection spoke until then.
+    fn step_rest(&mut self, stream: Stream, step: Step<'_>, expected: [Option<u64>; 2]) {
+        let Step::Segment(segment) = step else { return };
+        let rest = expected[segment.direction as usize].and_then(|position| segment.from(position));
+        if let Some(rest) = rest {
+            self.step(stream, Step::Segment(&rest));
         }
     }
 
@@ -245,6 +260,10 @@ impl Connections {
         let strange = !parser.recognised() && !parser.in_head() && tracked.events >= STRANGE_AFTER;
         if !tracked.closed && (parser.opaque() || strange) {
             let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
+            if let (Some(upgrade), Some(requests)) = (parser.take_upgrade(), parser.requests()) {
+                let speech = Speech::upgraded(&upgrade, self.body_bytes, requests, expected);
+                return Next::Became { speech, expected };
+            }
             return Next::Judge { expected, barred: HTTP1 };
         }
         Next::Same(Speech::Http1(parser))
@@ -384,6 +403,11 @@ enum Next {
     Judge {
         expected: [Option<u64>; 2],
         barred: usize,
+    },
+    /// What it said that it would be.
+    Became {
+        speech: Speech,
+        expected: [Option<u64>; 2],
     },
 }
 

@@ -7,7 +7,7 @@ use watershed_model::{Tick, Upid};
 
 use super::{Config, Tables};
 use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
-use crate::recording::{Block, Error, Reader, Writer};
+use crate::recording::{Block, Reader, Writer};
 
 const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -233,31 +233,18 @@ fn recording_gives_the_same_tables_and_reads_to_its_last_whole_block_when_cut() 
 }
 
 #[test]
-fn fuzz_of_damaged_recordings_never_panics() {
-    let iterations =
-        std::env::var("WATERSHED_FUZZ_ITERATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000_usize);
-    let mut file = Vec::new();
-    let mut writer = Writer::new(&mut file).unwrap();
-    conversation().iter().for_each(|event| writer.write(event).unwrap());
-    drop(writer);
-    let mut damaged = 0;
-    for round in 0..iterations {
-        let mut bytes = file.clone();
-        let at = round.wrapping_mul(7919) % bytes.len();
-        bytes[at] ^= 1 << (round % 8);
-        let mut tables = Tables::new(&Config::default());
-        let Ok(mut reader) = Reader::new(&bytes[..]) else { continue };
-        loop {
-            match reader.read_block(&mut |event| drop(tables.apply(event))) {
-                Ok(Block::Whole) => {}
-                Ok(Block::End | Block::CutOff) => break,
-                Err(Error::Damaged { .. }) => {
-                    damaged += 1;
-                    break;
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-    assert!(damaged > 0);
+fn messages_after_an_upgrade_are_rows_with_the_path_of_its_request() {
+    let ticks = client_of(include_str!("../../protocols/fixtures/websocket.txt"), connection(80, false));
+    assert_eq!(int(&ticks[0], "http_events", "resp_status"), [101]);
+    let batch = &ticks[0].events.iter().find(|(name, _)| *name == "websocket_events").unwrap().1;
+    let texts = |name: &str| -> Vec<String> {
+        let column = batch.column_by_name(name).unwrap().as_binary::<i32>();
+        column.iter().map(|text| String::from_utf8_lossy(text.unwrap()).into_owned()).collect()
+    };
+    assert_eq!(texts("path"), vec!["/chat?room=1"; 28]);
+    assert_eq!(texts("body")[..3], ["welcome", "hello", "hello"]);
+    let sent_by = |side: &str| texts("sender").iter().filter(|sender| *sender == side).count();
+    assert_eq!((sent_by("client"), sent_by("server")), (14, 14));
+    assert_eq!(rows(&ticks[1], "system.losses"), 0);
+    assert_eq!(int(&ticks[1], "conn_stats", "protocol"), [1]);
 }

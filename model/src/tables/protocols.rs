@@ -1,8 +1,11 @@
 //! One table a protocol beside HTTP. All begin and end alike: where and when, then what the protocol says, then how
 //! long it took and what the tracer adds.
 
+mod websocket;
+
 use super::{Kind, Table};
 use crate::columns::{Column, DataType, Pattern, Semantic, Storage};
+pub use websocket::WEBSOCKET_EVENTS;
 
 const TIME: Column = Column::new(
     "time_",

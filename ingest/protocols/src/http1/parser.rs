@@ -9,6 +9,7 @@ use crate::http1::half::{Half, State};
 use crate::http1::head::{Head, Length, Parsed, end_of_head, parse, parse_cut};
 use crate::http1::infer::{CERTAIN, Kind, LIKELY, infer};
 use crate::http1::pairing::{Pairing, Verdict};
+use crate::http1::upgrade::{Upgrade, is_websocket};
 use crate::segment::{Direction, Segment};
 
 /// A head longer than this is treated as cut.
@@ -44,6 +45,7 @@ pub struct Parser {
     recognised: bool,
     /// The exchange that the next message begins, taken from the pool.
     spare: Option<Box<Exchange>>,
+    upgrade: Option<Upgrade>,
 }
 
 impl Parser {
@@ -61,6 +63,7 @@ impl Parser {
             counts: Counts::default(),
             recognised: false,
             spare: None,
+            upgrade: None,
         }
     }
 
@@ -82,6 +85,11 @@ impl Parser {
     #[must_use]
     pub fn requests(&self) -> Option<Direction> {
         self.requests
+    }
+
+    /// What the connection goes on as, from where [`Self::expected`] says on, if it has become WebSocket.
+    pub fn take_upgrade(&mut self) -> Option<Upgrade> {
+        self.upgrade.take()
     }
 
     /// Whether the connection has become a tunnel: nothing more will come of it.
@@ -120,6 +128,9 @@ impl Parser {
             self.spare = Some(pool.take());
         }
         let side = segment.direction as usize;
+        if self.halves[side].state == State::Opaque {
+            return;
+        }
         if self.pairing.is_in_doubt() && self.is_request(side) && self.is_quiet(segment.time_ns) {
             self.pairing.resynchronised();
         }
@@ -147,7 +158,10 @@ impl Parser {
         }
         self.halves[side].next = Some(end.max(self.halves[side].next.unwrap_or(0)));
         if !captured.is_empty() {
-            self.bytes(side, captured, at_start, unseen, segment.time_ns);
+            let left = self.bytes(side, captured, at_start, unseen, segment.time_ns);
+            if self.halves[side].state == State::Opaque {
+                self.halves[side].next = Some(end - unseen - left as u64);
+            }
         }
         if unseen > 0 {
             self.halves[side].last_ns = segment.time_ns;
@@ -349,18 +363,19 @@ impl Parser {
         }
     }
 
-    fn bytes(&mut self, side: usize, mut rest: &[u8], mut at_start: bool, unseen: u64, time_ns: i64) {
+    /// Returns how many bytes belong to what the connection has become.
+    fn bytes(&mut self, side: usize, mut rest: &[u8], mut at_start: bool, unseen: u64, time_ns: i64) -> usize {
         if at_start && self.restarts(side, rest) {
             self.cut_message(side);
         }
         while !rest.is_empty() {
             let taken = match self.halves[side].state {
-                State::Opaque | State::Tunnel => return,
+                State::Opaque | State::Tunnel => return rest.len(),
                 State::Start => self.start(side, rest, at_start, unseen, time_ns),
                 State::Head => self.continue_head(side, rest, time_ns),
                 State::Lost { events } => match self.resynchronise(side, rest, at_start, events) {
                     Some(at) => at,
-                    None => return,
+                    None => return 0,
                 },
                 State::Fixed(remaining) => {
                     let taken = usize::try_from(remaining).map_or(rest.len(), |left| left.min(rest.len()));
@@ -387,6 +402,7 @@ impl Parser {
             rest = &rest[taken.min(rest.len())..];
             at_start &= taken == 0;
         }
+        0
     }
 
     /// Whether an event that should continue a message begins one instead, because the message's end could not be
@@ -577,6 +593,11 @@ impl Parser {
             Kind::Request => self.request_head(head, bytes, side),
             Kind::Response => self.response_head(head, side),
         };
+        if framed == State::Opaque && is_websocket(head, bytes) {
+            let index = self.answered.checked_sub(1).filter(|_| self.halves[side].tracked);
+            let asked = index.and_then(|index| self.exchanges.get(index));
+            self.upgrade = Some(Upgrade { target: asked.map_or(Vec::new(), |asked| asked.request.target().to_vec()) });
+        }
         let next = match cut {
             Some(unseen) => cut_framing(head, bytes, framed, unseen),
             None => framed,

@@ -1,9 +1,10 @@
 //! What a connection speaks: judged over its first messages, and again when the judgement was wrong.
 
-use watershed_protocols::http1::{Limits, Parser};
+use watershed_protocols::http1::{Limits, Parser, Upgrade};
 use watershed_protocols::inference::{Scores, Verdict};
 use watershed_protocols::registry::PROTOCOLS;
-use watershed_protocols::{ConnectionParser, Direction, Segment, Setup};
+use watershed_protocols::websocket::Websocket;
+use watershed_protocols::{ConnectionParser, Direction, Protocol, Segment, Setup};
 
 use super::held::Held;
 use crate::event::{Attention, Connection, Role};
@@ -47,6 +48,16 @@ impl Speech {
     /// A connection that goes on as something else than the candidate `barred`.
     pub(super) fn again(info: &Connection, next: [Option<u64>; 2], barred: usize) -> Self {
         Speech::undecided(info, next, Some(barred), false)
+    }
+
+    /// A connection of HTTP/1 that goes on as WebSocket.
+    pub(super) fn upgraded(upgrade: &Upgrade, body_bytes: usize, requests: Direction, next: [Option<u64>; 2]) -> Self {
+        let setup = Setup { datagrams: false, body_bytes, from_start: true };
+        let protocol = Websocket::upgraded(setup, &upgrade.target);
+        let table = Websocket::DESCRIPTION.table;
+        let index = PROTOCOLS.iter().position(|known| known.description.table == table);
+        let index = index.expect("WebSocket is one of the protocols");
+        Speech::Other(Box::new(watershed_protocols::Connection::resumed(protocol, setup, requests, next)), index)
     }
 
     fn undecided(info: &Connection, next: [Option<u64>; 2], barred: Option<usize>, from_start: bool) -> Self {
