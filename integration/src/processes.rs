@@ -26,13 +26,13 @@ impl Owned {
         self.0.id()
     }
 
-    /// Sends SIGTERM and waits up to ten seconds, then kills. Returns the exit code, `None` when it had to be killed.
+    /// Sends SIGTERM and waits up to half a minute, then kills. Returns the exit code, `None` when it had to be killed.
     pub fn stop(&mut self) -> Option<i32> {
         if let Ok(Some(status)) = self.0.try_wait() {
             return status.code();
         }
         signal(self.pid(), "TERM");
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.0.try_wait() {
                 return status.code();
