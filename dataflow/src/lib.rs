@@ -19,6 +19,7 @@ mod recall;
 mod render;
 mod scan;
 mod sequencer;
+mod shared;
 mod store;
 mod stored;
 mod subscription;

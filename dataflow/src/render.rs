@@ -15,7 +15,7 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
-use watershed_operators::{Leaf, Row, Rows, distinct, first_rows, leaf};
+use watershed_operators::{Row, Rows, distinct, first_rows, leaf};
 use watershed_query::view::{EventScan, Map, Node, Operator, TopK, ViewPlan, identity};
 
 use crate::aggregate::Aggregates;
@@ -24,15 +24,13 @@ use crate::error::Error;
 use crate::losses::Losses;
 use crate::owners::OWNERS;
 use crate::scan::{EventReader, Item, RowScan};
+use crate::shared::{Buttons, Leaves, Shared, Traces};
 use crate::vector::Chain;
+
+pub(crate) use join::shareable;
 
 /// Why codecs and aggregates can be built while rendering.
 const CHECKED: &str = "the plan was checked before it was rendered";
-
-/// The leaves of a rendered view and what each is fed with.
-pub(crate) struct Leaves {
-    pub(crate) leaves: Vec<(Feeds, Leaf<Item>)>,
-}
 
 /// What a leaf is fed with.
 pub(crate) enum Feeds {
@@ -121,6 +119,9 @@ pub(crate) struct Renderer<'a, 'scope> {
     pub(crate) view: &'a str,
     pub(crate) losses: &'a Losses,
     pub(crate) leaves: Leaves,
+    shared: &'a Shared,
+    /// Ends what is imported.
+    pub(crate) buttons: Buttons,
     /// Only the first worker brings the single row of a reduce without keys.
     pub(crate) first_worker: bool,
     pub(crate) counts: HashMap<&'static str, usize>,
@@ -130,13 +131,15 @@ pub(crate) struct Renderer<'a, 'scope> {
 }
 
 impl<'a, 'scope> Renderer<'a, 'scope> {
-    pub(crate) fn new(scope: Scope<'scope, u64>, view: &'a str, losses: &'a Losses) -> Self {
+    pub(crate) fn new(scope: Scope<'scope, u64>, view: &'a str, losses: &'a Losses, shared: &'a Shared) -> Self {
         let first_worker = scope.index() == 0;
         Renderer {
             scope,
             view,
             losses,
-            leaves: Leaves { leaves: Vec::new() },
+            leaves: Leaves::new(),
+            shared,
+            buttons: Buttons::default(),
             first_worker,
             counts: HashMap::new(),
             made: HashMap::new(),
@@ -153,6 +156,12 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
 
     fn chain(&self, steps: Vec<(Map, SchemaRef)>, outputs: Vec<Arc<dyn PhysicalExpr>>) -> Chain {
         Chain::new(steps, outputs, self.view, self.losses)
+    }
+
+    /// What is kept of a side that views are to share.
+    pub(crate) fn traces(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Traces {
+        let (by_key, keys) = self.own_side(node, keys).traces();
+        Traces { by_key, keys }
     }
 
     /// The rows of a node. What is made of state tables is made once, however often it is used.
@@ -209,7 +218,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let mut scan_rows = RowScan::new(reader, Codec::of(schema).expect(CHECKED), scan.window);
         let name = self.label("events");
         let (leaf, rows) = leaf(self.scope, &name, move |tick, item, emit| scan_rows.step(tick, item, emit));
-        self.leaves.leaves.push((Feeds::Events { tables: vec![scan.table], owners: false }, leaf));
+        self.leaves.push((Feeds::Events { tables: vec![scan.table], owners: false }, leaf));
         rows
     }
 
@@ -249,7 +258,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
                 }
             }
         });
-        self.leaves.leaves.push((feeds, leaf));
+        self.leaves.push((feeds, leaf));
         rows
     }
 

@@ -22,8 +22,9 @@ use crate::losses::Losses;
 use crate::meters::Meter;
 use crate::owners::OWNERS;
 use crate::publish::{Report, ViewId};
-use crate::render::{Feeds, Renderer};
+use crate::render::{Feeds, Renderer, shareable};
 use crate::scan::Item;
+use crate::shared::{self, Buttons, Leaves, Shared};
 use crate::store::StoreSnapshot;
 use crate::stored::StoredBatch;
 
@@ -56,30 +57,56 @@ pub(crate) struct Ends {
 }
 
 struct View {
-    leaves: Vec<(Feeds, Leaf<Item>)>,
+    leaves: Leaves,
+    buttons: Buttons,
+    /// The identities of what it shares with others.
+    shares: Vec<String>,
     _probe: Handle<u64>,
+}
+
+impl View {
+    fn finish(&self) {
+        self.leaves.iter().for_each(|(_, leaf)| leaf.finish());
+        self.buttons.press();
+    }
+}
+
+/// What a worker keeps up to date.
+#[derive(Default)]
+struct Kept {
+    views: HashMap<ViewId, View>,
+    shared: Shared,
+}
+
+impl Kept {
+    fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
+        self.views.values().flat_map(|view| &view.leaves).chain(self.shared.leaves())
+    }
 }
 
 /// Runs until it is told to stop.
 pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
     crate::meters::follow(worker, ends.meters.clone());
-    let mut views: HashMap<ViewId, View> = HashMap::new();
+    let mut kept = Kept::default();
     let mut installed = usize::MAX;
     let mut handed = 0usize;
     'run: loop {
         loop {
             match ends.commands.try_recv() {
                 Ok(Command::Tick(tick)) => {
-                    feed(worker, &views, &tick, &mut handed);
+                    feed(worker, &kept, &tick, &mut handed);
+                    kept.shared.compact(tick.time.0);
                     let _ = ends.reports.send(Report::Ack { worker: worker.index(), tick: tick.time.0 });
                 }
                 Ok(Command::Create { id, name, plan, state }) => {
                     let Some(state) = state else { continue };
-                    views.insert(id, create(worker, ends, id, &name, &plan, &state));
+                    let view = create(worker, ends, &mut kept.shared, (id, &name), &plan, &state);
+                    kept.views.insert(id, view);
                 }
                 Ok(Command::Drop(id)) => {
-                    if let Some(view) = views.remove(&id) {
-                        view.leaves.iter().for_each(|(_, leaf)| leaf.finish());
+                    if let Some(view) = kept.views.remove(&id) {
+                        view.finish();
+                        kept.shared.release(&view.shares);
                     }
                 }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => break 'run,
@@ -93,9 +120,8 @@ pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
             let _ = ends.reports.send(Report::Dataflows { worker: worker.index(), count: dataflows });
         }
     }
-    for view in views.values() {
-        view.leaves.iter().for_each(|(_, leaf)| leaf.finish());
-    }
+    kept.views.values().for_each(View::finish);
+    kept.shared.finish();
     while !worker.installed_dataflows().is_empty() {
         worker.step_or_park(Some(Duration::from_millis(10)));
     }
@@ -111,12 +137,12 @@ fn share(worker: &Worker, rows: usize, handed: &mut usize) -> Option<Range<usize
     Some(rows * index / peers..rows * (index + 1) / peers)
 }
 
-fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mut usize) {
+fn feed(worker: &Worker, kept: &Kept, tick: &Tick, handed: &mut usize) {
     for (name, batch) in &tick.events {
         let Some(table) = by_name(name) else { continue };
         let Some(rows) = share(worker, batch.num_rows(), handed) else { continue };
         let stored = Rc::new(StoredBatch::part(table, batch, rows));
-        for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
+        for (feeds, leaf) in kept.leaves() {
             if matches!(feeds, Feeds::Events { tables, .. } if tables.contains(name)) {
                 leaf.push(tick.time.0, Item::Events(Rc::clone(&stored)));
             }
@@ -126,13 +152,13 @@ fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mu
         let Some(table) = by_name(change.table) else { continue };
         let stored = Rc::new(StoredBatch::new(table, change.rows.clone()));
         let diffs = Arc::new(change.diffs.clone());
-        for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
+        for (feeds, leaf) in kept.leaves() {
             if wants(feeds, worker, change.table) {
                 leaf.push(tick.time.0, Item::Changes(Rc::clone(&stored), Arc::clone(&diffs)));
             }
         }
     }
-    for (_, leaf) in views.values().flat_map(|view| &view.leaves) {
+    for (_, leaf) in kept.leaves() {
         leaf.end(tick.time.0);
     }
 }
@@ -142,18 +168,44 @@ fn wants(feeds: &Feeds, worker: &Worker, table: &str) -> bool {
     feeds.state() == Some(table) && (worker.index() == 0 || matches!(feeds, Feeds::Events { .. }))
 }
 
-fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewPlan, state: &StoreSnapshot) -> View {
-    let index = worker.index();
-    let reports = ends.reports.clone();
-    let (leaves, probe) = worker.dataflow_named::<u64, _, _>(name, |scope| {
-        let mut renderer = Renderer::new(scope, name, &ends.losses);
+fn create(
+    worker: &mut Worker,
+    ends: &Ends,
+    shared: &mut Shared,
+    (id, name): (ViewId, &str),
+    plan: &ViewPlan,
+    state: &StoreSnapshot,
+) -> View {
+    let mut shares = Vec::new();
+    for (identity, node, keys) in shareable(&plan.root) {
+        if !shared.reuse(&identity) {
+            let label = shared.next_name();
+            let (leaves, buttons, traces) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
+                let mut renderer = Renderer::new(scope, &label, &ends.losses, shared);
+                let traces = renderer.traces(node, keys);
+                (renderer.leaves, renderer.buttons, traces)
+            });
+            fill(worker, &leaves, state);
+            shared.keep(identity.clone(), shared::Kept { leaves, buttons, traces, label });
+        }
+        shares.push(identity);
+    }
+    let (index, reports) = (worker.index(), ends.reports.clone());
+    let (leaves, buttons, probe) = worker.dataflow_named::<u64, _, _>(name, |scope| {
+        let mut renderer = Renderer::new(scope, name, &ends.losses, shared);
         let rows = renderer.rows(&plan.root);
         let (probe, rows) = rows.probe();
         publish(rows, index, id, reports);
-        (renderer.leaves.leaves, probe)
+        (renderer.leaves, renderer.buttons, probe)
     });
+    fill(worker, &leaves, state);
+    View { leaves, buttons, shares, _probe: probe }
+}
+
+/// Feeds leaves with what the store retains.
+fn fill(worker: &Worker, leaves: &Leaves, state: &StoreSnapshot) {
     let time = state.time().0;
-    for (feeds, leaf) in &leaves {
+    for (feeds, leaf) in leaves {
         for table in feeds.state().into_iter().filter(|table| wants(feeds, worker, table)) {
             for batch in state.batches(table) {
                 let Some(table) = by_name(table) else { continue };
@@ -171,12 +223,11 @@ fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewP
                     leaf.push(time, Item::Events(Rc::new(StoredBatch::part(table, &batch, rows))));
                 }
             }
-            Feeds::Constant(batch) if index == 0 => leaf.push(time, Item::Constant(batch.clone())),
+            Feeds::Constant(batch) if worker.index() == 0 => leaf.push(time, Item::Constant(batch.clone())),
             Feeds::State(_) | Feeds::Constant(_) => {}
         }
         leaf.end(time);
     }
-    View { leaves, _probe: probe }
 }
 
 /// Sends a view's updates and its frontier, each time that it moves, to the publisher.

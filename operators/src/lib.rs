@@ -13,7 +13,8 @@ pub use accumulator::{Accumulator, Lane, Packed};
 pub use join::{KeyedRows, keys_of, matching, pairs};
 pub use reduce::{merge_by_key, merge_values};
 pub use rows::{
-    Bytes, KeyArranged, Row, RowArranged, Rows, Times, arrange_keys, arrange_rows, bucket_of, reserve_gently,
+    Bytes, KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows, bucket_of,
+    reserve_gently,
 };
 pub use source::{Emit, Feed, Leaf, leaf};
 pub use top::first_rows;

@@ -136,11 +136,17 @@ pub(crate) type KeySpine<C> = Spine<Rc<OrdKeyBatch<KeyLayout<C>>>>;
 type KeyBatcher<C, R> =
     MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, R)>>, VecMerger<(Row, ()), u64, R>, KeyBuilder<C, R>>;
 
+/// What is kept of rows by a key; other dataflows of the worker can import it.
+pub type RowTrace = TraceAgent<RowSpine>;
+
+/// What is kept of keys.
+pub type KeyTrace<C> = TraceAgent<KeySpine<C>>;
+
 /// Rows arranged by a key.
-pub type RowArranged<'scope> = Arranged<'scope, TraceAgent<RowSpine>>;
+pub type RowArranged<'scope> = Arranged<'scope, RowTrace>;
 
 /// Keys arranged with what is summed for each, held in a container of diffs.
-pub type KeyArranged<'scope, C> = Arranged<'scope, TraceAgent<KeySpine<C>>>;
+pub type KeyArranged<'scope, C> = Arranged<'scope, KeyTrace<C>>;
 
 /// Arranges `(key, row)` by key; rows of one key meet on one worker.
 pub fn arrange_rows<'scope>(rows: VecCollection<'scope, u64, (Row, Row), i64>, name: &str) -> RowArranged<'scope> {

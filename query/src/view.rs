@@ -34,15 +34,20 @@ impl Node {
     /// Whether rows of event tables are among those that its rows are made of.
     #[must_use]
     pub fn reads_events(&self) -> bool {
+        matches!(self.operator, Operator::Events(_)) || self.inputs().into_iter().any(Node::reads_events)
+    }
+
+    /// The nodes whose rows it is made of.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&Node> {
         match &self.operator {
-            Operator::Events(_) => true,
-            Operator::State(_) | Operator::Constant(_) => false,
+            Operator::Events(_) | Operator::State(_) | Operator::Constant(_) => Vec::new(),
             Operator::Map { input, .. }
             | Operator::Reduce { input, .. }
             | Operator::Distinct(input)
-            | Operator::TopK { input, .. } => input.reads_events(),
-            Operator::Union(inputs) => inputs.iter().any(Node::reads_events),
-            Operator::Join { left, right, .. } => left.reads_events() || right.reads_events(),
+            | Operator::TopK { input, .. } => vec![input],
+            Operator::Union(inputs) => inputs.iter().collect(),
+            Operator::Join { left, right, .. } => vec![left, right],
         }
     }
 }

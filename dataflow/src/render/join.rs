@@ -1,6 +1,7 @@
-//! Equi-joins. A side that is made of state tables is arranged once for all joins of the view that use it.
+//! Equi-joins. A side that is made of state tables is arranged once for all joins of all views that use it.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,27 +11,53 @@ use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use differential_dataflow::VecCollection;
-use watershed_operators::{KeyArranged, Row, RowArranged, Rows, arrange_rows, keys_of, matching, pairs};
+use watershed_operators::{
+    KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, arrange_rows, keys_of, matching, pairs,
+};
 use watershed_query::view::identity::of_expressions;
-use watershed_query::view::{Join, Map, Node};
+use watershed_query::view::{Join, Map, Node, Operator};
 
 use super::{CHECKED, Renderer, codec_of, state_identity};
 use crate::codec::Codec;
+use crate::shared::Import;
 
 /// One input of a join, by the key that it is joined by.
 #[derive(Clone)]
 pub(super) struct Side<'scope> {
-    rows: Rows<'scope>,
-    keyed: VecCollection<'scope, u64, (Row, Row), i64>,
     by_key: RowArranged<'scope>,
     keys: Rc<OnceCell<KeyArranged<'scope, Vec<i64>>>>,
-    label: String,
+    origin: Origin<'scope>,
+}
+
+/// Where a side comes from.
+#[derive(Clone)]
+enum Origin<'scope> {
+    /// Made in this dataflow: its rows, and those of them that have a key.
+    Here { rows: Rows<'scope>, keyed: VecCollection<'scope, u64, (Row, Row), i64>, label: String },
+    /// Imported from where it is kept for all views.
+    Shared(Import<'scope>),
 }
 
 impl<'scope> Side<'scope> {
     /// The keys that occur.
-    fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
-        self.keys.get_or_init(|| keys_of(self.keyed.clone(), &format!("{}: keys", self.label))).clone()
+    pub(super) fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
+        let made = || match &self.origin {
+            Origin::Here { keyed, label, .. } => keys_of(keyed.clone(), &format!("{label}: keys")),
+            Origin::Shared(import) => import.keys(),
+        };
+        self.keys.get_or_init(made).clone()
+    }
+
+    /// All its rows, also those without a key.
+    fn rows(&self) -> Rows<'scope> {
+        match &self.origin {
+            Origin::Here { rows, .. } => rows.clone(),
+            Origin::Shared(_) => unreachable!("a side whose rows are kept without a partner is not shared"),
+        }
+    }
+
+    pub(super) fn traces(&self) -> (RowTrace, KeyTrace<Vec<i64>>) {
+        (self.by_key.trace.clone(), self.keys().trace)
     }
 
     /// Its rows whose key the other side has.
@@ -44,8 +71,8 @@ impl<'scope> Renderer<'_, 'scope> {
         use JoinType::{Full, Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
         let left_nulls = Codec::of(&left.schema).expect(CHECKED).nulls();
         let right_nulls = Codec::of(&right.schema).expect(CHECKED).nulls();
-        let left_side = self.side(left, &join.left_keys);
-        let right_side = self.side(right, &join.right_keys);
+        let left_side = self.side(left, &join.left_keys, can_share(join.kind, true));
+        let right_side = self.side(right, &join.right_keys, can_share(join.kind, false));
         let pairs = pairs(left_side.by_key.clone(), right_side.by_key.clone());
         let (pairs, conditional) = match &join.filter {
             None => (pairs, None),
@@ -57,34 +84,34 @@ impl<'scope> Renderer<'_, 'scope> {
         };
         let left_matching = matches!(join.kind, Left | Full | LeftSemi | LeftAnti).then(|| match &conditional {
             None => left_side.matching(&right_side),
-            Some(both) => self.parts(&pairs, both, 0, left, &left_side.rows),
+            Some(both) => self.parts(&pairs, both, 0, left, &left_side.rows()),
         });
         let right_matching = matches!(join.kind, Right | Full | RightSemi | RightAnti).then(|| match &conditional {
             None => right_side.matching(&left_side),
-            Some(both) => self.parts(&pairs, both, left.schema.fields().len(), right, &right_side.rows),
+            Some(both) => self.parts(&pairs, both, left.schema.fields().len(), right, &right_side.rows()),
         });
         let only = |rows: &Rows<'scope>, matching: Option<Rows<'scope>>| match matching {
             Some(matching) => rows.clone().concat(matching.negate()),
             None => rows.clone(),
         };
         let padded_left = |matching| {
-            only(&left_side.rows, matching).map(move |mut row: Row| {
+            only(&left_side.rows(), matching).map(move |mut row: Row| {
                 row.extend_from_slice(&right_nulls);
                 row
             })
         };
         let padded_right = |matching| {
-            only(&right_side.rows, matching).map(move |row| [left_nulls.as_slice(), row.as_slice()].concat())
+            only(&right_side.rows(), matching).map(move |row| [left_nulls.as_slice(), row.as_slice()].concat())
         };
         match join.kind {
             Inner => pairs,
             Left => pairs.concat(padded_left(left_matching)),
             Right => pairs.concat(padded_right(right_matching)),
             Full => pairs.concat(padded_left(left_matching)).concat(padded_right(right_matching)),
-            LeftSemi => left_matching.unwrap_or(left_side.rows),
-            RightSemi => right_matching.unwrap_or(right_side.rows),
-            LeftAnti | LeftMark => only(&left_side.rows, left_matching),
-            RightAnti | RightMark => only(&right_side.rows, right_matching),
+            LeftSemi => left_matching.unwrap_or_else(|| left_side.rows()),
+            RightSemi => right_matching.unwrap_or_else(|| right_side.rows()),
+            LeftAnti | LeftMark => only(&left_side.rows(), left_matching),
+            RightAnti | RightMark => only(&right_side.rows(), right_matching),
         }
     }
 
@@ -119,20 +146,26 @@ impl<'scope> Renderer<'_, 'scope> {
         self.map(rows, schema, chain, Codec::of(made).expect(CHECKED))
     }
 
-    fn side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Side<'scope> {
-        let identity = state_identity(node).map(|node| node + &of_expressions(keys));
-        if let Some(made) = identity.as_ref().and_then(|identity| self.sides.get(identity)) {
+    fn side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>], can_share: bool) -> Side<'scope> {
+        let Some(identity) = side_identity(node, keys) else { return self.own_side(node, keys) };
+        if let Some(import) = can_share.then(|| self.shared.import(self.scope, &self.buttons, &identity)).flatten() {
+            let by_key = import.rows();
+            return Side { by_key, keys: Rc::default(), origin: Origin::Shared(import) };
+        }
+        if let Some(made) = self.sides.get(&identity) {
             return made.clone();
         }
+        let side = self.own_side(node, keys);
+        self.sides.insert(identity, side.clone());
+        side
+    }
+
+    pub(super) fn own_side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Side<'scope> {
         let rows = self.rows(node);
         let keyed = self.keyed(rows.clone(), node, keys);
         let label = self.label("join");
         let by_key = arrange_rows(keyed.clone(), &label);
-        let side = Side { rows, keyed, by_key, keys: Rc::default(), label };
-        if let Some(identity) = identity {
-            self.sides.insert(identity, side.clone());
-        }
-        side
+        Side { by_key, keys: Rc::default(), origin: Origin::Here { rows, keyed, label } }
     }
 
     /// Rows with their keys; rows with a NULL in the key are left out, since they match nothing.
@@ -156,6 +189,36 @@ impl<'scope> Renderer<'_, 'scope> {
             Ok(())
         })
     }
+}
+
+/// What makes two sides the same, if they are made of state tables.
+fn side_identity(node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Option<String> {
+    state_identity(node).map(|node| node + &of_expressions(keys))
+}
+
+/// Whether a side can be shared: all that is wanted of its rows is the partner of others.
+fn can_share(kind: JoinType, left: bool) -> bool {
+    use JoinType::{Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
+    match kind {
+        Inner => true,
+        Left | LeftSemi | LeftAnti | LeftMark => !left,
+        Right | RightSemi | RightAnti | RightMark => left,
+        JoinType::Full => false,
+    }
+}
+
+/// The sides of a plan's joins that can be shared, with their identities; those that others are made of come first.
+pub(crate) fn shareable(node: &Node) -> Vec<(String, &Node, &[Arc<dyn PhysicalExpr>])> {
+    let mut sides: Vec<_> = node.inputs().into_iter().flat_map(shareable).collect();
+    if let Operator::Join { left, right, join } = &node.operator {
+        for (side, keys, is_left) in [(left, &join.left_keys, true), (right, &join.right_keys, false)] {
+            let identity = can_share(join.kind, is_left).then(|| side_identity(side, keys)).flatten();
+            sides.extend(identity.map(|identity| (identity, side.as_ref(), keys.as_slice())));
+        }
+    }
+    let mut known = HashSet::new();
+    sides.retain(|(identity, _, _)| known.insert(identity.clone()));
+    sides
 }
 
 /// The columns of both sides, left ones first.

@@ -1,0 +1,148 @@
+//! What views share: sides of joins that are made of state tables. A dataflow of its own keeps each, for as long as a
+//! view uses it; the views import it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use differential_dataflow::operators::arrange::ShutdownButton;
+use differential_dataflow::trace::TraceReader;
+use timely::dataflow::Scope;
+use timely::dataflow::operators::CapabilitySet;
+use timely::progress::frontier::{Antichain, AntichainRef};
+use watershed_operators::{KeyArranged, KeyTrace, Leaf, RowArranged, RowTrace};
+
+use crate::render::Feeds;
+use crate::scan::Item;
+
+/// Leaves of a dataflow, with what each is fed with.
+pub(crate) type Leaves = Vec<(Feeds, Leaf<Item>)>;
+
+/// What ends the imports of a dataflow.
+#[derive(Clone, Default)]
+pub(crate) struct Buttons(Rc<RefCell<Vec<ShutdownButton<CapabilitySet<u64>>>>>);
+
+impl Buttons {
+    pub(crate) fn press(&self) {
+        self.0.borrow_mut().drain(..).for_each(|mut button| button.press());
+    }
+}
+
+/// A side that is kept.
+pub(crate) struct Kept {
+    pub(crate) leaves: Leaves,
+    pub(crate) buttons: Buttons,
+    pub(crate) traces: Traces,
+    pub(crate) label: String,
+}
+
+/// Rows by key, and the keys that occur.
+#[derive(Clone)]
+pub(crate) struct Traces {
+    pub(crate) by_key: RowTrace,
+    pub(crate) keys: KeyTrace<Vec<i64>>,
+}
+
+/// All sides that are kept by this worker, by identity, with how many views use each.
+#[derive(Default)]
+pub(crate) struct Shared {
+    kept: HashMap<String, (usize, Kept)>,
+    made: usize,
+}
+
+impl Shared {
+    /// Takes note of another user of a side that is kept already; whether it is.
+    pub(crate) fn reuse(&mut self, identity: &str) -> bool {
+        self.kept.get_mut(identity).map(|(users, _)| *users += 1).is_some()
+    }
+
+    /// A name for another side.
+    pub(crate) fn next_name(&mut self) -> String {
+        self.made += 1;
+        format!("shared-{}", self.made)
+    }
+
+    /// Keeps a side with one user.
+    pub(crate) fn keep(&mut self, identity: String, kept: Kept) {
+        self.kept.insert(identity, (1, kept));
+    }
+
+    /// Ends a use of sides; those that nobody uses go.
+    pub(crate) fn release(&mut self, identities: &[String]) {
+        for identity in identities {
+            let Some((users, kept)) = self.kept.get_mut(identity) else { continue };
+            *users -= 1;
+            if *users == 0 {
+                kept.finish();
+                self.kept.remove(identity);
+            }
+        }
+    }
+
+    /// Ends all.
+    pub(crate) fn finish(&mut self) {
+        self.kept.drain().for_each(|(_, (_, kept))| kept.finish());
+    }
+
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
+        self.kept.values().flat_map(|(_, kept)| &kept.leaves)
+    }
+
+    /// Who imports from now on does not tell apart what was before a tick.
+    pub(crate) fn compact(&mut self, tick: u64) {
+        let tick = [tick];
+        for (_, Kept { traces: Traces { by_key, keys }, .. }) in self.kept.values_mut() {
+            compact(by_key, AntichainRef::new(&tick));
+            compact(keys, AntichainRef::new(&tick));
+        }
+    }
+
+    /// A side, for a dataflow that is being built.
+    pub(crate) fn import<'scope>(
+        &self,
+        scope: Scope<'scope, u64>,
+        buttons: &Buttons,
+        identity: &str,
+    ) -> Option<Import<'scope>> {
+        let (_, Kept { traces, label, .. }) = self.kept.get(identity)?;
+        Some(Import { scope, traces: traces.clone(), label: label.clone(), buttons: buttons.clone() })
+    }
+}
+
+/// Lets a trace merge what it has; batches that are still to come are left as they are.
+fn compact<T: TraceReader<Time = u64>>(trace: &mut T, since: AntichainRef<'_, u64>) {
+    trace.set_logical_compaction(since);
+    let mut upper = Antichain::new();
+    trace.read_upper(&mut upper);
+    trace.set_physical_compaction(upper.borrow());
+}
+
+impl Kept {
+    fn finish(&self) {
+        self.leaves.iter().for_each(|(_, leaf)| leaf.finish());
+        self.buttons.press();
+    }
+}
+
+/// A side that a dataflow may import.
+#[derive(Clone)]
+pub(crate) struct Import<'scope> {
+    scope: Scope<'scope, u64>,
+    traces: Traces,
+    label: String,
+    buttons: Buttons,
+}
+
+impl<'scope> Import<'scope> {
+    pub(crate) fn rows(&self) -> RowArranged<'scope> {
+        let (rows, button) = self.traces.by_key.clone().import_core(self.scope, &self.label);
+        self.buttons.0.borrow_mut().push(button);
+        rows
+    }
+
+    pub(crate) fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
+        let (keys, button) = self.traces.keys.clone().import_core(self.scope, &format!("{}: keys", self.label));
+        self.buttons.0.borrow_mut().push(button);
+        keys
+    }
+}
