@@ -27,8 +27,6 @@ use crate::scan::{EventReader, Item, RowScan};
 use crate::shared::{Buttons, Leaves, Shared, Traces};
 use crate::vector::Chain;
 
-pub(crate) use join::shareable;
-
 /// Why codecs and aggregates can be built while rendering.
 const CHECKED: &str = "the plan was checked before it was rendered";
 

@@ -17,12 +17,13 @@ use watershed_model::tables::by_name;
 use watershed_operators::{Leaf, Row};
 use watershed_query::Snapshot as _;
 use watershed_query::view::ViewPlan;
+use watershed_query::view::sharing::{Side, shareable};
 
 use crate::losses::Losses;
 use crate::meters::Meter;
 use crate::owners::OWNERS;
 use crate::publish::{Report, ViewId};
-use crate::render::{Feeds, Renderer, shareable};
+use crate::render::{Feeds, Renderer};
 use crate::scan::Item;
 use crate::shared::{self, Buttons, Leaves, Shared};
 use crate::store::StoreSnapshot;
@@ -177,7 +178,7 @@ fn create(
     state: &StoreSnapshot,
 ) -> View {
     let mut shares = Vec::new();
-    for (identity, node, keys) in shareable(&plan.root) {
+    for Side { identity, node, keys } in shareable(&plan.root) {
         if !shared.reuse(&identity) {
             let label = shared.next_name();
             let (leaves, buttons, traces) = worker.dataflow_named::<u64, _, _>(&label, |scope| {

@@ -12,6 +12,7 @@ use crate::lower::{Refusal, lower};
 use crate::metadata::Spans;
 use crate::prepare::prepare;
 use crate::script::{Catalog, ScriptTable};
+use crate::view::sharing::{can_share, side_identity};
 use crate::view::{EventScan, Map, Node, Operator, ViewPlan, Window, identity};
 
 /// What is known of a table as a view.
@@ -23,8 +24,10 @@ pub struct Explanation {
     pub windows: Vec<String>,
     /// The running view that has the same plan, if there is one: its arrangements are shared, and nothing is added.
     pub running: Option<String>,
-    /// What is kept indexed for it; those of state tables alone are shared by all uses in the view.
+    /// What is kept indexed for it alone, unless it runs already.
     pub arrangements: Vec<String>,
+    /// What running views keep indexed already.
+    pub shared: Vec<String>,
     /// The plan, a line an operator, inputs indented below.
     pub plan: Vec<String>,
 }
@@ -33,12 +36,13 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(catalog: &Catalog, table: &ScriptTable) -> Explanation {
     match lower(catalog, table) {
-        Ok(plan) => Explanation { running: catalog.running(&plan), ..of_view(&plan) },
+        Ok(plan) => Explanation { running: catalog.running(&plan), ..of_view(catalog, &plan) },
         Err(refusal) => Explanation {
             refusal: Some(refusal),
             windows: Vec::new(),
             running: None,
             arrangements: Vec::new(),
+            shared: Vec::new(),
             plan: once(catalog, table),
         },
     }
@@ -62,9 +66,13 @@ impl Explanation {
         match &self.running {
             Some(view) => {
                 lines.push(format!("runs already as {view}, whose arrangements it shares: nothing is added"));
-                listed("arrangements shared", &self.arrangements, &mut lines);
+                let all: Vec<String> = self.arrangements.iter().chain(&self.shared).cloned().collect();
+                listed("arrangements shared", &all, &mut lines);
             }
-            None => listed("arrangements added", &self.arrangements, &mut lines),
+            None => {
+                listed("arrangements added", &self.arrangements, &mut lines);
+                listed("arrangements shared with running views", &self.shared, &mut lines);
+            }
         }
         listed("plan", &self.plan, &mut lines);
         lines
@@ -88,23 +96,35 @@ fn once(catalog: &Catalog, table: &ScriptTable) -> Vec<String> {
     }
 }
 
-fn of_view(plan: &ViewPlan) -> Explanation {
-    let mut walk = Walk::default();
+fn of_view(catalog: &Catalog, plan: &ViewPlan) -> Explanation {
+    let mut walk = Walk {
+        catalog,
+        lines: Vec::new(),
+        windows: BTreeSet::new(),
+        arrangements: Vec::new(),
+        shared: Vec::new(),
+        once: BTreeSet::new(),
+        is_within: false,
+    };
     walk.node(&plan.root, 0);
-    let windows = walk.windows.into_iter().collect();
-    Explanation { refusal: None, windows, running: None, arrangements: walk.arrangements, plan: walk.lines }
+    let Walk { lines, windows, arrangements, shared, .. } = walk;
+    let windows = windows.into_iter().collect();
+    Explanation { refusal: None, windows, running: None, arrangements, shared, plan: lines }
 }
 
-#[derive(Default)]
-struct Walk {
+struct Walk<'a> {
+    catalog: &'a Catalog,
     lines: Vec<String>,
     windows: BTreeSet<String>,
     arrangements: Vec<String>,
+    shared: Vec<String>,
     /// What is made of state tables, which is arranged once however often it is used.
     once: BTreeSet<String>,
+    /// What is below is part of what running views keep.
+    is_within: bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn node(&mut self, node: &Node, depth: usize) {
         let line = line_of(node);
         self.lines.push(format!("{}{line}", "  ".repeat(depth)));
@@ -121,16 +141,30 @@ impl Walk {
             }
             Operator::Union(inputs) => inputs.iter().for_each(|input| below(self, input)),
             Operator::Join { left, right, join } => {
-                for (side, keys) in [(left, &join.left_keys), (right, &join.right_keys)] {
-                    let key = list(&names::shown_all(keys, &names::of(side)));
-                    self.arrange(side, &identity::of_expressions(keys), format!("{} by {key}", brief(side)));
+                for (side, keys, is_left) in [(left, &join.left_keys, true), (right, &join.right_keys, false)] {
+                    let what = format!("{} by {}", brief(side), list(&names::shown_all(keys, &names::of(side))));
+                    let shareable = can_share(join.kind, is_left).then(|| side_identity(side, keys)).flatten();
+                    let shared = shareable.filter(|identity| self.catalog.has_side(identity));
+                    let is_within = std::mem::replace(&mut self.is_within, self.is_within || shared.is_some());
+                    match shared {
+                        Some(identity) if !is_within && !self.once.contains(&identity) => {
+                            self.once.insert(identity);
+                            self.shared.push(what);
+                        }
+                        Some(_) => {}
+                        None => self.arrange(side, &identity::of_expressions(keys), what),
+                    }
                     below(self, side);
+                    self.is_within = is_within;
                 }
             }
         }
     }
 
     fn arrange(&mut self, of: &Node, keys: &str, what: String) {
+        if self.is_within {
+            return;
+        }
         if of.reads_events() {
             return self.arrangements.push(what);
         }
@@ -287,6 +321,24 @@ mod tests {
         }
         catalog.forget("busy");
         assert_eq!(explained(sql).running, None);
+    }
+
+    #[test]
+    fn what_other_views_keep_of_state_tables_is_shared() {
+        let catalog = Catalog::new();
+        let by_service = |table: &str| {
+            let sql = format!(
+                "SELECT service, count(*) AS n FROM {table} WHERE time_ > now() - INTERVAL '5 minutes' GROUP BY service"
+            );
+            compile(&catalog, &sql, "a.sql").unwrap().tables.remove(0)
+        };
+        let alone = explain(&catalog, &by_service("mysql_events"));
+        assert!(alone.shared.is_empty() && alone.arrangements.iter().any(|what| what.contains("processes")));
+        catalog.keep("services", &lower(&catalog, &by_service("http_events")).unwrap());
+        let beside = explain(&catalog, &by_service("mysql_events"));
+        assert!(beside.shared.iter().any(|what| what.contains("processes")), "{beside:?}");
+        assert!(!beside.arrangements.iter().any(|what| what.contains("processes")), "{beside:?}");
+        assert_eq!(beside.running, None);
     }
 
     #[test]

@@ -111,6 +111,12 @@ impl Catalog {
         self.kept.running(plan)
     }
 
+    /// Whether a side of a join is kept for a running view, by its identity.
+    #[must_use]
+    pub fn has_side(&self, identity: &str) -> bool {
+        self.kept.has_side(identity)
+    }
+
     /// A scalar function by name.
     pub(crate) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let bare = || self.context.udf(name.strip_prefix("px_")?).ok();

@@ -4,6 +4,7 @@
 //! tables, but expressions may produce NULL and every node must carry it.
 
 pub mod identity;
+pub mod sharing;
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! Equi-joins. A side that is made of state tables is arranged once for all joins of all views that use it.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,10 +13,10 @@ use differential_dataflow::VecCollection;
 use watershed_operators::{
     KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, arrange_rows, keys_of, matching, pairs,
 };
-use watershed_query::view::identity::of_expressions;
-use watershed_query::view::{Join, Map, Node, Operator};
+use watershed_query::view::sharing::{can_share, side_identity};
+use watershed_query::view::{Join, Map, Node};
 
-use super::{CHECKED, Renderer, codec_of, state_identity};
+use super::{CHECKED, Renderer, codec_of};
 use crate::codec::Codec;
 use crate::shared::Import;
 
@@ -189,36 +188,6 @@ impl<'scope> Renderer<'_, 'scope> {
             Ok(())
         })
     }
-}
-
-/// What makes two sides the same, if they are made of state tables.
-fn side_identity(node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Option<String> {
-    state_identity(node).map(|node| node + &of_expressions(keys))
-}
-
-/// Whether a side can be shared: all that is wanted of its rows is the partner of others.
-fn can_share(kind: JoinType, left: bool) -> bool {
-    use JoinType::{Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
-    match kind {
-        Inner => true,
-        Left | LeftSemi | LeftAnti | LeftMark => !left,
-        Right | RightSemi | RightAnti | RightMark => left,
-        JoinType::Full => false,
-    }
-}
-
-/// The sides of a plan's joins that can be shared, with their identities; those that others are made of come first.
-pub(crate) fn shareable(node: &Node) -> Vec<(String, &Node, &[Arc<dyn PhysicalExpr>])> {
-    let mut sides: Vec<_> = node.inputs().into_iter().flat_map(shareable).collect();
-    if let Operator::Join { left, right, join } = &node.operator {
-        for (side, keys, is_left) in [(left, &join.left_keys, true), (right, &join.right_keys, false)] {
-            let identity = can_share(join.kind, is_left).then(|| side_identity(side, keys)).flatten();
-            sides.extend(identity.map(|identity| (identity, side.as_ref(), keys.as_slice())));
-        }
-    }
-    let mut known = HashSet::new();
-    sides.retain(|(identity, _, _)| known.insert(identity.clone()));
-    sides
 }
 
 /// The columns of both sides, left ones first.
