@@ -145,13 +145,14 @@ impl Walk<'_> {
                     let what = format!("{} by {}", brief(side), list(&names::shown_all(keys, &names::of(side))));
                     let shareable = can_share(join.kind, is_left).then(|| side_identity(side, keys)).flatten();
                     let shared = shareable.filter(|identity| self.catalog.has_side(identity));
-                    let is_within = std::mem::replace(&mut self.is_within, self.is_within || shared.is_some());
+                    let is_within = self.is_within;
+                    self.is_within |= shared.is_some();
                     match shared {
-                        Some(identity) if !is_within && !self.once.contains(&identity) => {
-                            self.once.insert(identity);
-                            self.shared.push(what);
+                        Some(identity) => {
+                            if !is_within && self.once.insert(identity) {
+                                self.shared.push(what);
+                            }
                         }
-                        Some(_) => {}
                         None => self.arrange(side, &identity::of_expressions(keys), what),
                     }
                     below(self, side);
