@@ -36,7 +36,7 @@ fn render(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
                 .as_fixed_size_binary_opt()
                 .ok_or_else(|| ArrowError::SchemaError("an address is stored as 16 bytes".into()))?;
             // A batch has few ends: each is written out once.
-            let mut known: HashMap<&[u8], String> = HashMap::new();
+            let mut known: HashMap<&[u8], String, foldhash::fast::RandomState> = HashMap::default();
             for row in 0..stored.len() {
                 text.append_value(known.entry(stored.value(row)).or_insert_with_key(|bytes| address(bytes)));
             }
