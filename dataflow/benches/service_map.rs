@@ -18,8 +18,8 @@ use watershed_query::{Catalog, bundled, compile, lower};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// 15,600 exchanges a second in ticks of 100 ms.
-const ROWS: usize = 1_560;
+/// Exchanges of a tick of 100 ms: 15,600 a second, and what a web server answers at saturation here.
+const ROWS: [usize; 2] = [1_560, 13_500];
 const TICK_MS: u64 = 100;
 const CLIENTS: usize = 4;
 
@@ -28,13 +28,14 @@ struct World {
     dataflow: Dataflow,
     runtime: Runtime,
     time: u64,
+    rows: usize,
     columns: Vec<ArrayRef>,
     _running: Running,
 }
 
 impl World {
-    /// A dataflow with the bundled views that are wanted.
-    fn start(wanted: impl Fn(&str) -> bool) -> Self {
+    /// A dataflow with the bundled views that are wanted, and so many rows a tick.
+    fn start(rows: usize, wanted: impl Fn(&str) -> bool) -> Self {
         let config = Config { data_budget_bytes: 1 << 30, ..Config::default() };
         let (dataflow, input, running) = Dataflow::start(config).expect("the threads start");
         let catalog = Catalog::new();
@@ -44,8 +45,8 @@ impl World {
             dataflow.create_view(view.name, plan).expect("its name is free");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers starts");
-        let columns = HTTP_EVENTS.columns.iter().map(column).collect();
-        World { input, dataflow, runtime, time: 1_700_000_000_000, columns, _running: running }
+        let columns = HTTP_EVENTS.columns.iter().map(|of| column(of, rows)).collect();
+        World { input, dataflow, runtime, time: 1_700_000_000_000, rows, columns, _running: running }
     }
 
     fn next(&mut self, events: bool) -> Tick {
@@ -53,8 +54,8 @@ impl World {
         let mut tick = Tick { time: TickTime(self.time), ..Tick::default() };
         if events {
             let first = TickTime(self.time - TICK_MS).as_nanoseconds();
-            let step = TICK_MS as i64 * 1_000_000 / ROWS as i64;
-            let times = (0..ROWS as i64).map(|row| first + row * step);
+            let step = TICK_MS as i64 * 1_000_000 / self.rows as i64;
+            let times = (0..self.rows as i64).map(|row| first + row * step);
             self.columns[0] = Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("+00:00"));
             let rows = RecordBatch::try_new(HTTP_EVENTS.storage_schema(), self.columns.clone());
             tick.events.push((HTTP_EVENTS.name, rows.expect("the columns are of the table")));
@@ -77,7 +78,7 @@ impl World {
 }
 
 /// A column of the traffic of one server and a few clients that are known processes.
-fn column(column: &Column) -> ArrayRef {
+fn column(column: &Column, rows: usize) -> ArrayRef {
     let upid = |pid: usize| Upid { asid: 1, pid: pid as u32, start_ticks: 7 }.to_bytes();
     let integer = |row: usize| match column.name {
         "trace_role" => 2,
@@ -89,24 +90,24 @@ fn column(column: &Column) -> ArrayRef {
     };
     let field = column.storage_field();
     match field.data_type() {
-        DataType::Int64 => Arc::new(Int64Array::from_iter_values((0..ROWS).map(integer))),
-        DataType::Float64 => Arc::new(Float64Array::from_iter_values((0..ROWS).map(|row| row as f64))),
-        DataType::Boolean => Arc::new(BooleanArray::from(vec![false; ROWS])),
-        DataType::Binary => Arc::new(BinaryArray::from_iter_values((0..ROWS).map(|_| [b'x'; 40]))),
-        DataType::Utf8 => Arc::new(StringArray::from_iter_values((0..ROWS).map(|_| "text"))),
+        DataType::Int64 => Arc::new(Int64Array::from_iter_values((0..rows).map(integer))),
+        DataType::Float64 => Arc::new(Float64Array::from_iter_values((0..rows).map(|row| row as f64))),
+        DataType::Boolean => Arc::new(BooleanArray::from(vec![false; rows])),
+        DataType::Binary => Arc::new(BinaryArray::from_iter_values((0..rows).map(|_| [b'x'; 40]))),
+        DataType::Utf8 => Arc::new(StringArray::from_iter_values((0..rows).map(|_| "text"))),
         DataType::FixedSizeBinary(_) if column.name.ends_with("_addr") => {
             let client =
                 |row: usize| std::net::Ipv4Addr::new(10, 0, 0, (row % CLIENTS) as u8).to_ipv6_mapped().octets();
-            Arc::new(FixedSizeBinaryArray::try_from_iter((0..ROWS).map(client)).expect("all are as long"))
+            Arc::new(FixedSizeBinaryArray::try_from_iter((0..rows).map(client)).expect("all are as long"))
         }
         DataType::FixedSizeBinary(_) if column.name == "remote_upid" => {
-            let clients = (0..ROWS).map(|row| upid(100 + row % CLIENTS));
+            let clients = (0..rows).map(|row| upid(100 + row % CLIENTS));
             Arc::new(FixedSizeBinaryArray::try_from_iter(clients).expect("all are as long"))
         }
         DataType::FixedSizeBinary(_) => {
-            Arc::new(FixedSizeBinaryArray::try_from_iter((0..ROWS).map(|_| upid(10))).expect("all are as long"))
+            Arc::new(FixedSizeBinaryArray::try_from_iter((0..rows).map(|_| upid(10))).expect("all are as long"))
         }
-        _ => Arc::new(TimestampNanosecondArray::from(vec![0; ROWS]).with_timezone("+00:00")),
+        _ => Arc::new(TimestampNanosecondArray::from(vec![0; rows]).with_timezone("+00:00")),
     }
 }
 
@@ -116,15 +117,15 @@ fn is_map(name: &str) -> bool {
 
 fn service_map(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("service_map");
-    for retained in [20_u64, 200] {
-        group.throughput(Throughput::Elements(ROWS as u64));
-        group.bench_function(BenchmarkId::new("row", format!("{retained} ticks before")), |bencher| {
+    for (rows, retained) in [(ROWS[0], 20_u64), (ROWS[0], 200), (ROWS[1], 20)] {
+        group.throughput(Throughput::Elements(rows as u64));
+        group.bench_function(BenchmarkId::new("row", format!("{rows} a tick, {retained} ticks before")), |bencher| {
             // Each sample has a world of its own: what is retained must not grow with the measurement.
             bencher.iter_custom(|ticks| {
                 let mut spent = Duration::ZERO;
                 let mut left = ticks;
                 while left > 0 {
-                    let mut world = World::start(is_map);
+                    let mut world = World::start(rows, is_map);
                     world.many(retained, true);
                     let now = left.min(20);
                     spent += world.many(now, true);
@@ -135,10 +136,10 @@ fn service_map(criterion: &mut Criterion) {
         });
     }
     group.throughput(Throughput::Elements(1));
-    let mut world = World::start(is_map);
+    let mut world = World::start(ROWS[0], is_map);
     world.many(20, true);
     group.bench_function("empty tick", |bencher| bencher.iter_custom(|ticks| world.many(ticks, false)));
-    let mut world = World::start(|_| true);
+    let mut world = World::start(ROWS[0], |_| true);
     world.many(20, true);
     group.bench_function("empty tick of all bundled views", |bencher| {
         bencher.iter_custom(|ticks| world.many(ticks, false));
