@@ -23,6 +23,21 @@ fn map() -> String {
     format!("SELECT responder, responder_kind, requests FROM ({}) AS map", map.text)
 }
 
+/// Others that find spans in their scans, with values that are not sums, and rows that wait before they enter. That
+/// they are right is seen by running them once, which names row by row.
+fn others() -> [String; 2] {
+    let by_pod = |window: &str| {
+        format!(
+            "SELECT ip_to_pod_name(remote_addr, time_) AS pod, min(time_) AS first, max(latency) AS slowest, \
+             count(*) AS n FROM http_events WHERE {window} GROUP BY ip_to_pod_name(remote_addr, time_)"
+        )
+    };
+    [
+        by_pod("time_ > now() - INTERVAL '1 minute'"),
+        by_pod("time_ > now() - INTERVAL '1 minute' AND time_ < now() - INTERVAL '2 seconds'"),
+    ]
+}
+
 /// What a tick brings: the pause before it, news by number, and exchanges as milliseconds of age and address.
 #[derive(Debug, Clone)]
 struct Round {
@@ -114,6 +129,7 @@ proptest! {
         for (at, round) in rounds.iter().enumerate() {
             if at == joined {
                 names.world.follow(&map());
+                others().iter().for_each(|other| drop(names.world.follow(other)));
             }
             let told: Vec<_> = round.news.iter().map(|number| news[number % news.len()].clone()).collect();
             let now_ns = TickTime(names.time_ms + 100 + round.pause_ms).as_nanoseconds();
