@@ -77,3 +77,6 @@ impl Batches {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;
