@@ -45,6 +45,10 @@ bench: setup-test ## the figures: benches, comparisons with DuckDB and dbsp, the
 	$(call say,live comparison: nginx with and without the agent)
 	cargo build --release --bin watershed
 	@benches/live/compare.py $(TARGET)/release/watershed
+	$(call say,from a closed time to its committed Kafka record)
+	WATERSHED_BIN=$(abspath $(TARGET))/release/watershed cargo test -p watershed-integration --test kafka_lag -- --ignored --nocapture
+	$(call say,faults injected into live traffic and what the detectors make of them (50 minutes))
+	@benches/detectors.py $(TARGET)/release/watershed
 
 lint: setup ## formatting, clippy, licences and confined dependencies
 	cargo fmt --all --check

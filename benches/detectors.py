@@ -68,15 +68,29 @@ def start_agent(binary, pid):
 
 
 def describe(changes):
-    return sorted({f"{detector} on {subject}" for _, diff, detector, subject in changes if diff > 0})
+    """Raised flags by detector, with the first subjects of each."""
+    by_detector = {}
+    for _, diff, detector, subject in changes:
+        if diff > 0:
+            by_detector.setdefault(detector, []).append(subject)
+    return [f"{len(found):3} of {name}: {', '.join(sorted(set(found))[:5])}" for name, found in sorted(by_detector.items())]
+
+
+def cpu_pressure():
+    """Share of the last minute in which something waited for a CPU: services that starve are slow for a reason."""
+    found = re.search(r"some .*?avg60=([\d.]+)", pathlib.Path("/proc/pressure/cpu").read_text())
+    return float(found[1])
 
 
 def quiet(anomalies, minutes):
-    start = time.monotonic()
-    time.sleep(minutes * 60)
-    raised = [change for change in anomalies.between(start, time.monotonic()) if change[1] > 0]
-    print(f"quiet: {len(raised)} false flags in {minutes:g} minutes", *describe(raised), sep="\n  ", flush=True)
-    return len(raised)
+    total, start = 0, time.monotonic()
+    for minute in range(round(minutes)):
+        time.sleep(max(start + 60 * (minute + 1) - time.monotonic(), 0))
+        raised = [change for change in anomalies.between(start + 60 * minute, start + 60 * (minute + 1)) if change[1] > 0]
+        total += len(raised)
+        if raised:
+            print(f"minute {minute + 1}, CPU pressure {cpu_pressure():.0f} %:", *describe(raised), sep="\n  ", flush=True)
+    print(f"quiet: {total} false flags in {minutes:g} minutes", flush=True)
 
 
 def play(send, service, kind, severity, delay, faults):
@@ -180,7 +194,8 @@ def main():
             results = round_of_faults(anomalies, send, [(service, kind) for service, kind in plan if kind], dice)
             for all_of, of_round in zip((faults, false, aside), results):
                 all_of.extend(of_round)
-            print(f"round {number + 1}: {sum(fault['detected'] is not None for fault in results[0])} of {len(results[0])}", flush=True)
+            found = sum(fault["detected"] is not None for fault in results[0])
+            print(f"round {number + 1}, CPU pressure {cpu_pressure():.0f} %: {found} of {len(results[0])}", flush=True)
         if faults:
             print("kind         detected      median    max    clear   standing")
             print(*(summary(faults, kind) for kind in KINDS), sep="\n")

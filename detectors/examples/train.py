@@ -38,8 +38,8 @@ def score_only(model, output, node):
     return model
 
 
-def isolation_forest(features):
-    forest = IsolationForest(n_estimators=25, max_samples=128, contamination=0.01, random_state=1).fit(features)
+def isolation_forest(features, trees):
+    forest = IsolationForest(n_estimators=trees, max_samples=128, contamination=0.01, random_state=1).fit(features)
     model = to_onnx(forest, features[:1], target_opset=OPSETS)
     negated = lambda output: [helper.make_node("Neg", [output], ["score"])]
     return score_only(model, "scores", negated), lambda rows: -forest.decision_function(rows)
@@ -59,12 +59,13 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--fault", nargs=2, type=float, metavar=("FROM", "TO"), required=True)
     parser.add_argument("--subject", default="", metavar="TEXT")
+    parser.add_argument("--trees", type=int, default=25, help="of the isolation forest")
     arguments = parser.parse_args()
     times, subjects, features = read(arguments.features)
     labels = (times >= arguments.fault[0]) & (times <= arguments.fault[1])
     labels &= np.char.find(subjects, arguments.subject) >= 0
     models = {
-        "isolation-forest": isolation_forest(features[~labels]),
+        "isolation-forest": isolation_forest(features[~labels], arguments.trees),
         "gradient-boosting": gradient_boosting(features, labels.astype(float)),
     }
     arguments.directory.mkdir(parents=True, exist_ok=True)

@@ -125,6 +125,13 @@ def ask_names(service, port, faults, rate):
             quietly(endpoint.recv, 512)
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+    def handle_error(self, *_):
+        """A visitor that goes is no error."""
+
+
 class Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Without this the header and the body of an answer wait for each other on loopback.
@@ -162,7 +169,7 @@ def serve_shop(listener, service, faults, ports, rate):
     Shop.service, Shop.faults, Shop.database_port = service, faults, ports["database"]
     Shop.pause = random.uniform(0.002, 0.03)
     threading.Thread(target=ask_names, args=(service, ports["names"], faults, rate), daemon=True).start()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop, bind_and_activate=False)
+    server = Server(("127.0.0.1", 0), Shop, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
     server.serve_forever()

@@ -17,7 +17,7 @@ pub(super) struct Batches {
 
 /// A batch that is due.
 pub(super) struct Due {
-    /// The tick's time (ms).
+    /// The time that it was due (ms): batches are whole spans apart, though ticks are not.
     pub(super) time: u64,
     /// Whether rows changed since the batch before.
     pub(super) changed: bool,
@@ -69,6 +69,7 @@ impl Batches {
             Event::Progress(0) => {}
             Event::Progress(time) if self.last.is_none_or(|last| last / self.every_ms < time / self.every_ms) => {
                 self.last = Some(time);
+                let time = time - time % self.every_ms;
                 return Ok(Some(Due { time, changed: std::mem::take(&mut self.changed) }));
             }
             Event::Progress(_) => {}
@@ -76,3 +77,6 @@ impl Batches {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use watershed_detectors::{Manifest, Observation, trial};
 use super::model_file::ModelFile;
 use super::work::{nanoseconds, thread_time};
 
-/// How often the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the file is to be looked at.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A version that is not ready after so long is given up.
 const LONGEST_TRIAL: Duration = Duration::from_secs(60);
 
@@ -24,7 +24,6 @@ pub(super) struct Version {
 /// Where another version comes from.
 pub(super) struct Renewal {
     file: Option<ModelFile>,
-    looked: Instant,
     trying: Option<Trying>,
 }
 
@@ -36,11 +35,11 @@ struct Trying {
 impl Renewal {
     /// Looks at a file, if there is one.
     pub(super) fn new(file: Option<ModelFile>) -> Self {
-        Self { file, looked: Instant::now(), trying: None }
+        Self { file, trying: None }
     }
 
     /// A version that is ready, or why one is not; never waits for a model. `rows` are those of the view.
-    pub(super) async fn step(
+    pub(super) async fn look(
         &mut self,
         manifest: &Manifest,
         time: u64,
@@ -49,7 +48,7 @@ impl Renewal {
         if let Some(trying) = self.trying.take() {
             return self.tried(trying).await;
         }
-        match self.look().await? {
+        match self.read().await? {
             Ok(file) => {
                 let (manifest, rows) = (manifest.clone(), rows());
                 let task = tokio::task::spawn_blocking(move || make(&manifest, time, file, &rows));
@@ -72,11 +71,7 @@ impl Renewal {
         None
     }
 
-    async fn look(&mut self) -> Option<Result<Vec<u8>, String>> {
-        if self.looked.elapsed() < LOOK_EVERY {
-            return None;
-        }
-        self.looked = Instant::now();
+    async fn read(&mut self) -> Option<Result<Vec<u8>, String>> {
         let mut file = self.file.take()?;
         let looking = tokio::task::spawn_blocking(move || {
             let found = file.look();

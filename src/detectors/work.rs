@@ -1,11 +1,13 @@
 //! One detector at work: follows its view, scores a batch when one is due, and sends the flags that change.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
 use watershed_detectors::report::Report;
 use watershed_detectors::{Change, Checkpoint, Detector};
 
@@ -13,7 +15,7 @@ use super::Applied;
 use super::batches::Batches;
 use super::flags::{Flag, Flags, state_change};
 use super::kept::Kept;
-use super::renewal::{Renewal, Version};
+use super::renewal::{LOOK_EVERY, Renewal, Version};
 use super::rows::{Features, ViewRows};
 use crate::engine::{Follower, Problem};
 use crate::feed::{Fed, Feed};
@@ -76,11 +78,19 @@ impl Work {
         let flags = Flags::default();
         let mut scoring = Scoring { detector: Some(detector), flags, applied, feed, shared, kept };
         let mut kept_at = None::<u64>;
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let event = tokio::select! {
-                event = follower.next() => event,
-                _ = &mut stop => break,
+            // The wait for the next event is not given up while the model's file is looked at.
+            let mut next = pin!(follower.next());
+            let event = loop {
+                tokio::select! {
+                    event = &mut next => break Some(event),
+                    _ = &mut stop => break None,
+                    _ = look.tick() => scoring.renew(&mut renewal, &batches).await,
+                }
             };
+            let Some(event) = event else { break };
             let due = match event {
                 Ok(event) => batches.take(event),
                 Err(Problem::Stopping) => break,
@@ -102,7 +112,6 @@ impl Work {
                 }
                 Err(error) => scoring.shared.complain(format!("rows of the view: {error:#}")),
             }
-            scoring.renew(&mut renewal, &batches).await;
         }
         scoring.keep().await;
         scoring.take_back().await;
@@ -165,7 +174,7 @@ impl Scoring {
         let Some(detector) = &mut self.detector else { return };
         let manifest = detector.manifest().clone();
         let rows = || batches.rows().features(&manifest).map(|features| features.observations(&manifest));
-        let found = renewal.step(&manifest, batches.time(), || rows().unwrap_or_default()).await;
+        let found = renewal.look(&manifest, batches.time(), || rows().unwrap_or_default()).await;
         let version = self.shared.version.load(Ordering::Relaxed);
         match found {
             None => {}
