@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
+use watershed_ingest::redaction::Patterns;
 
 use crate::engine::{AlertScript, Engine};
 use crate::feed::Feed;
@@ -45,6 +46,8 @@ pub(crate) struct Outlets {
     pub(crate) feed: Feed,
     /// Everybody's address.
     pub(crate) webhook: Option<String>,
+    /// What is not told there.
+    pub(crate) hidden: Patterns,
     /// Name of this node.
     pub(crate) node: String,
     /// The state directory.
@@ -58,8 +61,8 @@ pub(crate) async fn keep(
     mut changes: channel::Receiver<u64>,
     mut stopping: channel::Receiver<bool>,
 ) {
-    let Outlets { feed, webhook, node, state } = outlets;
-    let webhooks = match Webhooks::new(webhook, stopping.clone()) {
+    let Outlets { feed, webhook, hidden, node, state } = outlets;
+    let webhooks = match Webhooks::new(webhook, hidden, stopping.clone()) {
         Ok(webhooks) => webhooks,
         Err(error) => return tracing::error!("alerts cannot be watched: {error}"),
     };

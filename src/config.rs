@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use watershed_ingest::redaction::{Rule, RuleError};
+use watershed_ingest::redaction::{Patterns, PatternsError, Rule, RuleError};
 
 use crate::failure::{Failure, Outcome};
 use crate::sizes::parse_bytes;
@@ -39,7 +39,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 21] = [
+pub(crate) static KEYS: [Key; 22] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -49,6 +49,7 @@ pub(crate) static KEYS: [Key; 21] = [
     key("workers", &["1"], |text| whole(text, 1, 64).map(drop)),
     key("capture_bodies", &["1KiB"], |text| parse_bytes(text).map(drop)),
     Key { repeats: true, ..key("redact", &[], |text| rule(text).map(drop)) },
+    Key { repeats: true, ..key("redact_sinks", &["builtin"], |text| patterns(text).map(drop)) },
     key("node", &[], not_empty),
     key("kubeconfig", &[], not_empty),
     key("asid", &["1"], |text| whole(text, 1, u64::from(u32::MAX)).map(drop)),
@@ -184,6 +185,17 @@ impl Settings {
     /// What is not stored of what was said.
     pub(crate) fn redact(&self) -> Vec<Rule> {
         self.values["redact"].0.iter().filter_map(|text| rule(text).ok()).collect()
+    }
+
+    /// What sinks and webhooks of this node do not tell.
+    pub(crate) fn hidden(&self, node: &str) -> Patterns {
+        let mut hidden = Patterns::default().with_host(node);
+        self.values["redact_sinks"]
+            .0
+            .iter()
+            .filter_map(|text| patterns(text).ok())
+            .for_each(|some| hidden.extend(&some));
+        hidden
     }
 
     /// Number of this agent.
@@ -367,6 +379,10 @@ fn check_scope(text: &str) -> Result<(), String> {
 
 fn rule(text: &str) -> Result<Rule, String> {
     text.parse().map_err(|error: RuleError| error.to_string())
+}
+
+fn patterns(text: &str) -> Result<Patterns, String> {
+    text.parse().map_err(|error: PatternsError| error.to_string())
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -13,6 +13,7 @@ mod failure;
 mod feed;
 mod format;
 mod kept;
+mod leaving;
 mod rows;
 mod run;
 mod scripts;

@@ -57,7 +57,8 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let detectors = Arc::new(Detectors::new(Arc::clone(&engine), feed.clone(), settings.state()));
     let ingest = start_ingest(settings, &node, input, beside)?;
     detectors.restore(settings.bundled_detectors()).await;
-    let sinks = Arc::new(Sinks::new(Arc::clone(&engine), node.clone(), settings.state(), settings.sink_files()));
+    let places = sinks::Places { state: settings.state(), files: settings.sink_files() };
+    let sinks = Arc::new(Sinks::new(Arc::clone(&engine), node.clone(), settings.hidden(&node), places));
     sinks.restore().await.map_err(|problem| Failure::failed(format!("starting the sinks: {problem}")))?;
     let sinks_table = tokio::spawn(sinks::table::keep(Arc::clone(&sinks), feed));
 
@@ -107,7 +108,8 @@ async fn keep_own(
     let Some(directory) = settings.scripts() else { return Vec::new() };
     let (changes, scripts) = engine.keep_own(directory).await;
     let webhook = settings.alert_webhook().map(str::to_owned);
-    let outlets = Outlets { feed, webhook, node: node.to_owned(), state: settings.state() };
+    let outlets =
+        Outlets { feed, webhook, hidden: settings.hidden(node), node: node.to_owned(), state: settings.state() };
     vec![scripts, tokio::spawn(alerts::keep(Arc::clone(engine), outlets, changes, stopping))]
 }
 

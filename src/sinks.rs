@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use watershed_ingest::redaction::Patterns;
 use watershed_proto::v1;
 use watershed_sinks::{Identity, Manifest, Phase, Running};
 
@@ -25,12 +26,22 @@ const MOST: usize = 100;
 pub(crate) struct Sinks {
     engine: Arc<Engine>,
     node: String,
+    /// What they do not tell, unless their manifest says otherwise.
+    hidden: Patterns,
     state: Option<PathBuf>,
     /// Where sinks may write files.
     files: Option<PathBuf>,
     applied: Mutex<BTreeMap<String, Applied>>,
     /// Held while sinks are applied or dropped, so that what runs and the files agree.
     changing: tokio::sync::Mutex<()>,
+}
+
+/// Directories of the sinks.
+pub(crate) struct Places {
+    /// Where they are kept.
+    pub(crate) state: Option<PathBuf>,
+    /// Where they may write files.
+    pub(crate) files: Option<PathBuf>,
 }
 
 struct Applied {
@@ -41,9 +52,10 @@ struct Applied {
 }
 
 impl Sinks {
-    /// Sinks are kept in `state` and write files below `files`.
-    pub(crate) fn new(engine: Arc<Engine>, node: String, state: Option<PathBuf>, files: Option<PathBuf>) -> Self {
-        Self { engine, node, state, files, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
+    /// `hidden` is what sinks do not tell unless their manifest says otherwise.
+    pub(crate) fn new(engine: Arc<Engine>, node: String, hidden: Patterns, places: Places) -> Self {
+        let Places { state, files } = places;
+        Self { engine, node, hidden, state, files, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
     }
 
     /// Starts what the state directory holds; what cannot be started is reported and left alone.
@@ -119,7 +131,8 @@ impl Sinks {
         let wrong =
             |message: String| Problem::Invalid { field: "manifest", message: format!("{}: {message}", kept.origin) };
         let engine = Arc::clone(&self.engine);
-        let feed = EngineFeed::new(engine, &manifest.name, &manifest.follows, kept.script.clone());
+        let hidden = self.hidden(manifest.redact.as_deref()).map_err(&wrong)?;
+        let feed = EngineFeed::new(engine, &manifest, kept.script.clone(), hidden);
         let feed = feed.map_err(|problem| wrong(problem.to_string()))?;
         let shape = feed.shape().map_err(|problem| wrong(problem.to_string()))?;
         manifest.kind.check(&shape).map_err(|error| wrong(error.to_string()))?;
@@ -129,6 +142,16 @@ impl Sinks {
         let running = Running::start(Arc::new(feed), endpoint, manifest.budget);
         let view = manifest.follows.name().to_owned();
         Ok((manifest.name, Applied { kind: manifest.kind.name(), view, kept, running }))
+    }
+
+    /// What a sink does not tell, given what its manifest says.
+    fn hidden(&self, rules: Option<&[String]>) -> Result<Arc<Patterns>, String> {
+        let Some(rules) = rules else { return Ok(Arc::new(self.hidden.clone())) };
+        let mut hidden = Patterns::default().with_host(&self.node);
+        for rule in rules {
+            hidden.extend(&rule.parse().map_err(|error| format!("redact: {error}"))?);
+        }
+        Ok(Arc::new(hidden))
     }
 
     /// Ends a sink and forgets it.

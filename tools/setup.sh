@@ -11,7 +11,7 @@ build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev /us
 demo=(nginx:nginx-light python3:python3 curl:curl ip:iproute2)
 test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils
   tshark:tshark nats-server:nats-server rabbitmq-server:rabbitmq-server mariadbd:mariadb-server unbound:unbound named:bind9 setpriv:util-linux
-  java:default-jre-headless mvn:maven)
+  java:default-jre-headless mvn:maven gnutls-serv:gnutls-bin wget:wget)
 test_files=(/usr/lib/postgresql:postgresql)
 
 missing=()

@@ -1,6 +1,10 @@
 //! What is not to be stored of what was said: rules, and how they change a value before it becomes part of a row.
 
 mod literals;
+mod patterns;
+mod redis;
+
+pub use patterns::{Kind, Patterns, PatternsError};
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -13,7 +17,7 @@ pub const REDACTED: &[u8] = b"<redacted>";
 const STATEMENTS: [(&str, &str, bool); 3] =
     [("mysql_events", "req_body", true), ("pgsql_events", "req", false), ("cql_events", "req_body", false)];
 
-/// One rule: a whole column, a header of HTTP, or the literals of SQL.
+/// One rule: a whole column, a header of HTTP, the literals of SQL, the values of Redis, or what a shape gives away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// `TABLE.COLUMN`: a text of a table.
@@ -22,11 +26,18 @@ pub enum Rule {
     Header(String),
     /// `literals`: strings and numbers in statements.
     Literals,
+    /// `values`: what Redis is given and gives, but for keys.
+    Values,
+    /// `builtin`, or one of the rules that it stands for.
+    Patterns(&'static [Kind]),
 }
 
 /// Why a text is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no rule: write TABLE.COLUMN of a text column, header:NAME or literals")]
+#[error(
+    "`{0}` is no rule: write TABLE.COLUMN of a text column, header:NAME or literals, values (of Redis), builtin, \
+     authorization, cookies, emails, cards or tokens"
+)]
 pub struct RuleError(String);
 
 impl FromStr for Rule {
@@ -34,8 +45,13 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
         let error = || RuleError(text.to_owned());
-        if text == "literals" {
-            return Ok(Rule::Literals);
+        match text {
+            "literals" => return Ok(Rule::Literals),
+            "values" => return Ok(Rule::Values),
+            _ => {}
+        }
+        if let Some(kinds) = Kind::named(text) {
+            return Ok(Rule::Patterns(kinds));
         }
         if let Some(name) = text.strip_prefix("header:") {
             let name = name.trim().to_ascii_lowercase();
@@ -57,6 +73,8 @@ pub(crate) struct Mask {
     headers: Vec<String>,
     /// Statements, and whether double quotes enclose values.
     literals: Option<bool>,
+    redis: Option<redis::Part>,
+    patterns: Patterns,
 }
 
 impl Mask {
@@ -77,22 +95,33 @@ impl Mask {
                         STATEMENTS.iter().find(|statement| (statement.0, statement.1) == (table, column.name));
                     mask.literals = mask.literals.or(statement.map(|statement| statement.2));
                 }
+                Rule::Values => mask.redis = redis::Part::of(table, column.name),
+                Rule::Patterns(kinds) if matches!(column.storage, Storage::Bytes | Storage::HttpHeaders) => {
+                    mask.patterns.add(kinds);
+                }
+                Rule::Patterns(_) => {}
             }
         }
         (mask != Mask::default()).then_some(mask)
     }
 
-    /// The value as it may be stored. What is empty stays so.
-    pub(crate) fn apply<'a>(&self, value: &'a [u8]) -> Cow<'a, [u8]> {
+    /// The value as it may be stored. What is empty stays so. `command` is the first text of the same row.
+    pub(crate) fn apply<'a>(&self, value: &'a [u8], command: &[u8]) -> Cow<'a, [u8]> {
         if value.is_empty() {
             return Cow::Borrowed(value);
         }
         if self.whole {
             return Cow::Borrowed(REDACTED);
         }
-        match self.literals {
-            Some(double_quoted) => Cow::Owned(literals::without(value, double_quoted)),
-            None => Cow::Owned(self.without_headers(value)),
+        let named = match (self.literals, self.redis) {
+            (Some(double_quoted), _) => Cow::Owned(literals::without(value, double_quoted)),
+            (None, Some(part)) => Cow::Owned(part.without_values(value, command)),
+            (None, None) if self.headers.is_empty() => Cow::Borrowed(value),
+            (None, None) => Cow::Owned(self.without_headers(value)),
+        };
+        match named {
+            Cow::Borrowed(value) => self.patterns.apply(value),
+            Cow::Owned(value) => Cow::Owned(self.patterns.apply(&value).into_owned()),
         }
     }
 

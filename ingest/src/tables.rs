@@ -86,9 +86,9 @@ impl Tables {
     pub fn apply(&mut self, event: &Event<'_>) -> Option<Tick> {
         match *event {
             Event::Clock { monotonic_ns, boottime_ns, realtime_ns } => {
-                self.realtime_offset_ns = realtime_ns - monotonic_ns as i64;
+                self.realtime_offset_ns = realtime_ns.wrapping_sub(monotonic_ns as i64);
                 // Start times of processes do not move when the clock is set.
-                self.boot_ns.get_or_insert(realtime_ns - boottime_ns as i64);
+                self.boot_ns.get_or_insert(realtime_ns.wrapping_sub(boottime_ns as i64));
             }
             Event::Data { time_ns, cookie, position, length, sent, tgid, captured } => {
                 let direction = if sent { Direction::Sent } else { Direction::Received };

@@ -1,10 +1,12 @@
 //! Needs root: what is said through TLS is seen in clear, once, and marked as encrypted.
 #![allow(clippy::unwrap_used)]
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use watershed_integration::agent::Agent;
+use watershed_integration::processes::Owned;
 use watershed_integration::{machine, processes, servers};
 
 const REQUESTS: i64 = 20;
@@ -26,6 +28,73 @@ fn requests_through_tls_are_seen_in_clear_as_root() -> Result<()> {
     assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
     agent.settled("SELECT coalesce(sum(closed), 0) FROM conn_stats")?;
     assert_eq!(agent.number("SELECT count(*) FROM conn_stats WHERE ssl AND protocol = 1 AND sent > 0")?.min(1), 1);
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_server_of_gnutls_is_seen_in_clear_as_root() -> Result<()> {
+    if !machine::can_trace("server_of_gnutls", &["gnutls-serv", "openssl", "curl"]) {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let [key, certificate] = ["key.pem", "certificate.pem"].map(|name| folder.path().join(name));
+    let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
+    processes::output(
+        Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"])
+            .args(["-keyout", key, "-out", certificate]),
+    )?;
+    let port = machine::free_port();
+    let server = Owned::spawn(
+        Command::new("gnutls-serv")
+            .args(["--http", "--quiet", "--port", &port.to_string()])
+            .args(["--x509keyfile", key, "--x509certfile", certificate])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    )?;
+    processes::wait_for_port(port)?;
+    let agent = Agent::on_process(server.pid(), &[])?;
+    for number in 1..=REQUESTS {
+        let url = format!("https://127.0.0.1:{port}/secret?n={number}");
+        processes::output(Command::new("curl").args(["-sSk", "--max-time", "30", "-o", "/dev/null", &url]))?;
+    }
+    let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 2";
+    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
+    assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_client_of_gnutls_is_seen_in_clear_as_root() -> Result<()> {
+    if !machine::can_trace("client_of_gnutls", &["python3", "openssl", "wget", "ldd"]) {
+        return Ok(());
+    }
+    let wget = machine::find("wget").unwrap();
+    if !processes::output(Command::new("ldd").arg(&wget))?.contains("libgnutls") {
+        println!("SKIPPED client_of_gnutls: wget is not linked with GnuTLS here");
+        return Ok(());
+    }
+    let python = machine::find("python3").unwrap();
+    let server = servers::program(&[python], "tls_server.py", include_str!("../servers/tls_server.py"))?;
+    let urls: Vec<String> =
+        (1..=REQUESTS).map(|number| format!("https://127.0.0.1:{}/secret?n={number}", server.port)).collect();
+    // The shell is there when the agent begins; its child is not.
+    let mut shell = Command::new("sh")
+        .args(["-c", "read line; \"$@\"", "sh"])
+        .arg(&wget)
+        .args(["-q", "--no-check-certificate", "-O", "/dev/null"])
+        .args(&urls)
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let agent = Agent::on_process(shell.id(), &[])?;
+    shell.stdin.take().unwrap().write_all(b"go\n")?;
+    assert!(shell.wait()?.success());
+    let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 1";
+    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.stop(), Some(0));
     Ok(())
 }

@@ -35,6 +35,8 @@ pub struct Manifest {
     pub follows: Follows,
     /// Where it writes to.
     pub kind: Kind,
+    /// Built-in rules of what is hidden, instead of the server's; not checked here.
+    pub redact: Option<Vec<String>>,
     /// Bounds and patience.
     pub budget: Budget,
 }
@@ -98,6 +100,7 @@ struct Written {
     view: Option<String>,
     table: Option<String>,
     script: Option<String>,
+    redact: Option<Vec<String>>,
     kafka: Option<KafkaSettings>,
     otlp: Option<OtlpSettings>,
     remote_write: Option<RemoteWriteSettings>,
@@ -137,6 +140,7 @@ impl Manifest {
             follows: follows(written.view, written.table, written.script).map_err(wrong)?,
             budget: budget(&written.budget, &written.retry).map_err(wrong)?,
             kind: kind.map_err(wrong)?,
+            redact: written.redact,
             name: written.name,
         })
     }

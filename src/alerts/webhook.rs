@@ -8,9 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use watershed_ingest::redaction::Patterns;
 
 use super::machine::Alert;
 use super::table::state_of;
+use crate::leaving;
 use crate::signals::stopped;
 
 /// Messages that wait for one address.
@@ -68,6 +70,7 @@ pub(super) struct Waiting {
 #[derive(Clone)]
 pub(super) struct Webhooks {
     everybody: Option<String>,
+    hidden: Arc<Patterns>,
     client: reqwest::Client,
     posts: Arc<Mutex<HashMap<String, Post>>>,
     stopping: watch::Receiver<bool>,
@@ -81,19 +84,24 @@ struct Post {
 }
 
 impl Webhooks {
-    /// `everybody` gets all messages.
+    /// `everybody` gets all messages; `hidden` is what none of them tells.
     ///
     /// # Errors
     /// When there can be no TLS.
-    pub(super) fn new(everybody: Option<String>, stopping: watch::Receiver<bool>) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        everybody: Option<String>,
+        hidden: Patterns,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::limited(3));
-        Ok(Webhooks { everybody, client: client.build()?, posts: Arc::default(), stopping })
+        Ok(Webhooks { everybody, hidden: Arc::new(hidden), client: client.build()?, posts: Arc::default(), stopping })
     }
 
     /// Puts a message where it is to be posted: to everybody's address and to the script's own. How often there was no
     /// room for it.
     pub(super) fn send(&self, own: Option<&str>, message: &Message) -> u64 {
         let text = serde_json::to_string(message).expect("a message has only text and numbers");
+        let text = leaving::json(&text, &self.hidden);
         let own = own.filter(|own| self.everybody.as_deref() != Some(*own));
         let addresses = self.everybody.as_deref().into_iter().chain(own);
         addresses.map(|address| u64::from(!self.put(address, text.clone()))).sum()

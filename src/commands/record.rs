@@ -24,6 +24,9 @@ pub(crate) struct Record {
     /// End after this time, such as 10s, 5m or 1h30m
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
+    /// Record although `redact` has rules: a recording has everything as it was said
+    #[arg(long)]
+    raw: bool,
 }
 
 impl Record {
@@ -36,6 +39,11 @@ impl Record {
     }
 
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
+        if !settings.redact().is_empty() && !self.raw {
+            return Err(Failure::usage(
+                "a recording has everything as it was said, and `redact` says to hide some of it; give --raw to record all the same",
+            ));
+        }
         let runtime = signals::runtime(1)?;
         let stop = signals::flag(&runtime);
         let summary = watershed_ingest::record(&kernel(settings), &self.file, self.duration, &stop)

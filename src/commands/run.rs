@@ -45,9 +45,12 @@ pub(crate) struct RunFlags {
     /// Bytes kept of each request's and response's body [default: 1KiB]
     #[arg(long, value_name = "BYTES")]
     capture_bodies: Option<String>,
-    /// What is not stored: TABLE.COLUMN of a text, header:NAME, or literals of SQL; can be given several times
+    /// What is not stored: TABLE.COLUMN of a text, header:NAME, literals of SQL, values of Redis, or builtin, which is authorization, cookies, emails, cards and tokens; repeatable
     #[arg(long, value_name = "RULE")]
     redact: Vec<String>,
+    /// What sinks and webhooks do not tell: builtin, one of its parts, or none; repeatable [default: builtin]
+    #[arg(long, value_name = "RULE")]
+    redact_sinks: Vec<String>,
     /// Name of this node [default: the host's name]
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
@@ -98,6 +101,9 @@ impl RunFlags {
         given(&mut flags, "capture_bodies", self.capture_bodies.as_ref());
         if !self.redact.is_empty() {
             flags.insert("redact", self.redact.clone());
+        }
+        if !self.redact_sinks.is_empty() {
+            flags.insert("redact_sinks", self.redact_sinks.clone());
         }
         given(&mut flags, "node", self.node.as_ref());
         given(&mut flags, "kubeconfig", self.kubeconfig.as_ref());

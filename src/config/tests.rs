@@ -54,7 +54,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
 fn a_wrong_value_names_its_place() {
     assert!(problem("workers = 0").contains("workers: `0` is not a whole number from 1 to 64"));
     assert!(problem("workers = [1, 2]").contains("workers: expected a string or number"));
-    assert!(problem("redact = \"cookies\"").contains("redact: `cookies` is no rule"));
+    assert!(problem("redact = \"biscuits\"").contains("redact: `biscuits` is no rule"));
     assert!(problem("a = \n").contains(":1:5: "), "{}", problem("a = \n"));
     let environment = |name: &str| (name == "WATERSHED_LISTEN").then(|| "nowhere".to_owned());
     let failure = Settings::load(&Flags::new(), &environment, None).unwrap_err();

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use watershed_ingest::redaction::Patterns;
 use watershed_model::{Kind, tables};
-use watershed_sinks::{Ended, Event, Feed, Follow, Follows, Pending, Shape};
+use watershed_sinks::{Ended, Event, Feed, Follow, Follows, Manifest, Pending, Shape};
 
 use crate::engine::{Beginning, Engine, Follower, Problem, Request, Target};
-use crate::rows;
+use crate::{leaving, rows};
 
 /// Rows of a table are there to be followed this long. A sink that is away longer misses rows of tables.
 const TABLE_WINDOW: &str = "1 minute";
@@ -18,23 +19,24 @@ pub(super) struct EngineFeed {
     /// The table whose rows are followed, if it is one.
     table: Option<String>,
     peer: String,
+    hidden: Arc<Patterns>,
 }
 
 impl EngineFeed {
     /// What a manifest says to follow; `script` is the text of its script if that is a file, and its name.
     pub(super) fn new(
         engine: Arc<Engine>,
-        sink: &str,
-        follows: &Follows,
+        manifest: &Manifest,
         script: Option<(String, String)>,
+        hidden: Arc<Patterns>,
     ) -> Result<Self, Problem> {
-        let (target, table) = match (follows, script) {
+        let (target, table) = match (&manifest.follows, script) {
             (Follows::Script(_), Some((text, origin))) => (Target::Text { text, origin, vis: None }, None),
             (Follows::View(name) | Follows::Script(name), _) => (Target::Named(name.clone()), None),
             (Follows::Table(name), _) => (followed_table(name)?, Some(name.clone())),
         };
         let request = Request { target, arguments: [].into() };
-        Ok(Self { engine, request, table, peer: format!("sink/{sink}") })
+        Ok(Self { engine, request, table, peer: format!("sink/{}", manifest.name), hidden })
     }
 
     /// The columns, or why it cannot be followed.
@@ -84,6 +86,7 @@ impl EngineFeed {
             request: self.request.clone(),
             table: self.table.clone(),
             peer: self.peer.clone(),
+            hidden: Arc::clone(&self.hidden),
         }
     }
 }
@@ -111,6 +114,7 @@ impl Follow for EngineFollow {
                         Event::Restart(reason)
                     }
                     rows::Event::Changes(rows::Changes { time, rows, diffs, snapshot, .. }) => {
+                        let rows = leaving::rows(&rows, &self.shape.key, &self.feed.hidden);
                         Event::Changes { time, rows, diffs, snapshot }
                     }
                 });

@@ -1,7 +1,9 @@
 //! Small exchanges a second and bulk bytes a second through each parser, and allocations an exchange in steady state.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "parsers/allocations.rs"]
+mod allocations;
+#[path = "parsers/small.rs"]
+mod small;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use watershed_protocols::cql::Cql;
@@ -9,27 +11,6 @@ use watershed_protocols::mysql::Mysql;
 use watershed_protocols::pgsql::Pgsql;
 use watershed_protocols::redis::Redis;
 use watershed_protocols::{Connection, ConnectionParser, Direction, Pool, Protocol, Segment, Setup};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What one exchange is: the request's bytes and the answer's.
 type Pair = (Vec<u8>, Vec<u8>);
@@ -64,18 +45,18 @@ impl<P: Protocol> Running<P> {
     }
 }
 
-fn allocations<P: Protocol>(name: &str, pair: &Pair) {
+fn count_allocations<P: Protocol>(name: &str, pair: &Pair) {
     let mut running = Running::<P>::new();
     (0..1_000).for_each(|_| running.exchange(pair));
-    let (before, exchanges) = (ALLOCATIONS.load(Ordering::Relaxed), running.exchanges);
+    let (before, exchanges) = (allocations::made(), running.exchanges);
     assert!(exchanges >= 1_000, "{name}: every pair is an exchange");
     (0..10_000).for_each(|_| running.exchange(pair));
-    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let made = allocations::made() - before;
     println!("{name}: {:.2} allocations an exchange", made as f64 / (running.exchanges - exchanges) as f64);
 }
 
 fn measure<P: Protocol>(criterion: &mut Criterion, name: &str, small: &Pair, bulk: &Pair) {
-    allocations::<P>(name, small);
+    count_allocations::<P>(name, small);
     let mut group = criterion.benchmark_group(name);
     let mut running = Running::<P>::new();
     group.throughput(Throughput::Elements(1));
@@ -141,5 +122,5 @@ fn cql(criterion: &mut Criterion) {
     measure::<Cql>(criterion, "cql", &(query.clone(), rows(b"tea")), &(query, rows(&vec![b'x'; 1 << 20])));
 }
 
-criterion_group!(parsers, redis, pgsql, mysql, cql);
+criterion_group!(parsers, redis, pgsql, mysql, cql, small::all, small::http2);
 criterion_main!(parsers);

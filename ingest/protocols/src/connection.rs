@@ -328,7 +328,7 @@ impl<P: Protocol> ConnectionParser for Connection<P> {
         if segment.position > expected {
             let lost = segment.position - expected;
             self.counts.gaps += 1;
-            self.counts.gap_bytes += lost;
+            self.counts.gap_bytes = self.counts.gap_bytes.saturating_add(lost);
             self.hole(at, side, lost, true, time_ns, shared);
         } else {
             let seen = (expected - segment.position).min(length);

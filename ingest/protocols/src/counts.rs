@@ -30,7 +30,7 @@ impl Counts {
         self.unanswered_requests += more.unanswered_requests;
         self.garbage += more.garbage;
         self.gaps += more.gaps;
-        self.gap_bytes += more.gap_bytes;
+        self.gap_bytes = self.gap_bytes.saturating_add(more.gap_bytes);
         self.overflows += more.overflows;
     }
 }

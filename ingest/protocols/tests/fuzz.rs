@@ -19,7 +19,8 @@ const ITERATIONS: u64 = 20_000;
 /// wait, the dictionaries of decoders.
 const LIVE_BYTES_MAX: u64 = 16 << 20;
 /// No input comes near this but one that takes more than linear time.
-const SLOWEST: Duration = Duration::from_secs(2);
+const SLOWEST: Duration = Duration::from_millis(500);
+const DOUBTFUL: Duration = Duration::from_millis(1);
 
 fn iterations() -> u64 {
     std::env::var("WATERSHED_FUZZ_ITERATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(ITERATIONS)
@@ -37,6 +38,20 @@ impl Drop for Shown<'_> {
     }
 }
 
+/// How long an input takes. What seems long is tried again, since another process may have had the processor.
+fn took(began: Instant, again: impl Fn() -> u64) -> Duration {
+    let mut took = began.elapsed();
+    for _ in 0..5 {
+        if took < DOUBTFUL {
+            break;
+        }
+        let began = Instant::now();
+        again();
+        took = took.min(began.elapsed());
+    }
+    took
+}
+
 fn campaign(name: &str, seeds: &[&str], run: fn(&[u8]) -> u64) {
     let corpus = Corpus::new(seeds);
     let mut random = Random::of(name);
@@ -50,7 +65,7 @@ fn campaign(name: &str, seeds: &[&str], run: fn(&[u8]) -> u64) {
         exchanges += run(shown.0);
         let live = allocations::most_since(before);
         assert!(live < LIVE_BYTES_MAX, "{name}: {live} bytes held at once");
-        slowest = slowest.max(began.elapsed());
+        slowest = slowest.max(took(began, || run(shown.0)));
         assert!(slowest < SLOWEST, "{name}: {slowest:?} for {} bytes", shown.0.len());
         most_bytes = most_bytes.max(live);
     }

@@ -43,11 +43,11 @@ impl Amounts {
 
     fn since(self, before: Amounts) -> Amounts {
         Amounts {
-            opened: (self.opened - before.opened).max(0),
-            closed: (self.closed - before.closed).max(0),
-            sent: (self.sent - before.sent).max(0),
-            received: (self.received - before.received).max(0),
-            unseen: (self.unseen - before.unseen).max(0),
+            opened: (self.opened.saturating_sub(before.opened)).max(0),
+            closed: (self.closed.saturating_sub(before.closed)).max(0),
+            sent: (self.sent.saturating_sub(before.sent)).max(0),
+            received: (self.received.saturating_sub(before.received)).max(0),
+            unseen: (self.unseen.saturating_sub(before.unseen)).max(0),
         }
     }
 }
@@ -158,7 +158,7 @@ impl ConnStats {
         }
         if self.entries.len() > KEYS_MAX / 2 {
             self.entries.retain(|_, entry| {
-                entry.total.opened != entry.total.closed || now_ns - entry.changed_ns < KEPT_IDLE_NS
+                entry.total.opened != entry.total.closed || now_ns.saturating_sub(entry.changed_ns) < KEPT_IDLE_NS
             });
         }
     }

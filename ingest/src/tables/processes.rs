@@ -105,7 +105,7 @@ impl Processes {
     }
 
     pub(crate) fn flush(&mut self, now_ns: i64) -> Option<StateChange> {
-        while self.exited.front().is_some_and(|(exit_ns, _)| now_ns - exit_ns > KEPT_AFTER_EXIT_NS) {
+        while self.exited.front().is_some_and(|(exit_ns, _)| now_ns.saturating_sub(*exit_ns) > KEPT_AFTER_EXIT_NS) {
             let Some((_, upid)) = self.exited.pop_front() else { break };
             if let Some(process) = self.by_upid.remove(&upid) {
                 self.change(&process, -1);

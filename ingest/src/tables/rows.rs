@@ -30,6 +30,8 @@ pub(crate) struct Rows {
     columns: Vec<Column>,
     /// By column; none if nothing is hidden.
     masks: Vec<Option<Mask>>,
+    /// The first text of the row, which says what the others mean; kept where something is hidden.
+    command: Vec<u8>,
     at: usize,
     rows: usize,
 }
@@ -51,7 +53,7 @@ impl Rows {
                 _ => Column::Int(Int64Builder::new()),
             })
             .collect();
-        Rows { table, schema, columns, masks: Vec::new(), at: 0, rows: 0 }
+        Rows { table, schema, columns, masks: Vec::new(), command: Vec::new(), at: 0, rows: 0 }
     }
 
     /// Rows of which something is hidden.
@@ -67,6 +69,7 @@ impl Rows {
         if self.at == self.columns.len() {
             self.at = 0;
             self.rows += 1;
+            self.command.clear();
         }
         &mut self.columns[at]
     }
@@ -98,12 +101,14 @@ impl Rows {
     }
 
     pub(crate) fn bytes(&mut self, value: &[u8]) -> &mut Self {
-        let mask = self.masks.get(self.at).and_then(Option::as_ref);
-        let value = mask.map_or(Cow::Borrowed(value), |mask| mask.apply(value));
-        match self.next() {
-            Column::Bytes(builder) => builder.append_value(value),
-            _ => unreachable!("column order"),
+        if !self.masks.is_empty() && self.command.is_empty() {
+            self.command.extend_from_slice(value);
         }
+        let mask = self.masks.get(self.at).and_then(Option::as_ref);
+        let value = mask.map_or(Cow::Borrowed(value), |mask| mask.apply(value, &self.command));
+        let Column::Bytes(builder) = &mut self.columns[self.at] else { unreachable!("column order") };
+        builder.append_value(value);
+        self.next();
         self
     }
 

@@ -248,3 +248,22 @@ fn messages_after_an_upgrade_are_rows_with_the_path_of_its_request() {
     assert_eq!(rows(&ticks[1], "system.losses"), 0);
     assert_eq!(int(&ticks[1], "conn_stats", "protocol"), [1]);
 }
+
+#[test]
+fn clocks_and_positions_of_any_value_do_no_harm() {
+    for (monotonic_ns, realtime_ns) in [(u64::MAX, i64::MAX), (1 << 63, i64::MIN), (0, 0)] {
+        let mut tables = Tables::new(&Config::default());
+        tables.apply(&Event::Clock { monotonic_ns, boottime_ns: monotonic_ns, realtime_ns });
+        for event in conversation().iter().skip(1) {
+            tables.apply(event);
+        }
+        for position in [0, u64::MAX - 3, 7, u64::MAX] {
+            let (time_ns, captured) = (position, REQUEST);
+            let length = u32::MAX;
+            tables.apply(&Event::Data { time_ns, cookie: 3, position, length, sent: true, tgid: 10, captured });
+        }
+        tables.apply(&Event::Exit { tgid: 20, status: 1, time_ns: u64::MAX });
+        tables.apply(&Event::Tick { time: u64::MAX });
+        tables.apply(&Event::Tick { time: 0 });
+    }
+}

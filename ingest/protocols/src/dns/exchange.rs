@@ -121,7 +121,7 @@ impl Protocol for Dns {
     }
 
     fn expire(&mut self, now_ns: i64, output: &mut Output<'_>) {
-        while let Some((_, mut exchange)) = self.queries.take_older(now_ns - TIMEOUT_NS) {
+        while let Some((_, mut exchange)) = self.queries.take_older(now_ns.saturating_sub(TIMEOUT_NS)) {
             exchange.response.start_ns = now_ns;
             exchange.response.end_ns = now_ns;
             self.unanswered(exchange, "no answer in time", output);

@@ -104,7 +104,7 @@ impl Message {
     }
 
     pub(super) fn add_body(&mut self, bytes: &[u8], limit: usize) {
-        self.body_bytes += bytes.len() as u64;
+        self.body_bytes = self.body_bytes.saturating_add(bytes.len() as u64);
         if !self.body_cut {
             let room = limit.saturating_sub(self.body.len()).min(bytes.len());
             self.body.extend_from_slice(&bytes[..room]);
@@ -113,7 +113,7 @@ impl Message {
 
     /// Body that passed unseen; what comes after it would not be its beginning.
     pub(super) fn skip_body(&mut self, bytes: u64) {
-        self.body_bytes += bytes;
+        self.body_bytes = self.body_bytes.saturating_add(bytes);
         self.body_cut |= bytes > 0;
     }
 

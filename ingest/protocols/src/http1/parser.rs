@@ -178,7 +178,7 @@ impl Parser {
     pub fn expire(&mut self, now_ns: i64, pool: &mut Pool, emit: &mut (impl FnMut(&Exchange) + ?Sized)) {
         for side in 0..2 {
             let half = &self.halves[side];
-            if matches!(half.state, State::Unframed { .. }) && now_ns - half.last_ns > UNFRAMED_IDLE_NS {
+            if matches!(half.state, State::Unframed { .. }) && now_ns.saturating_sub(half.last_ns) > UNFRAMED_IDLE_NS {
                 self.end_message(side, State::Start);
             }
         }
@@ -283,7 +283,7 @@ impl Parser {
 
     fn gap(&mut self, side: usize, count: u64) {
         self.counts.gaps += 1;
-        self.counts.gap_bytes += count;
+        self.counts.gap_bytes = self.counts.gap_bytes.saturating_add(count);
         let half = &self.halves[side];
         // A response without a known request may have no body at all: what was lost may be the next one.
         let in_doubt = matches!(half.state, State::Fixed(_) | State::Chunked(_)) && !half.tracked;
@@ -359,7 +359,7 @@ impl Parser {
     fn skip_body(&mut self, side: usize, body: u64, wire: u64) {
         if let Some(message) = self.message(side) {
             message.skip_body(body);
-            message.wire_bytes += wire;
+            message.wire_bytes = message.wire_bytes.saturating_add(wire);
         }
     }
 
@@ -449,7 +449,7 @@ impl Parser {
         let limit = self.limits.body_bytes;
         if let Some(message) = self.message(side) {
             message.add_body(body, limit);
-            message.wire_bytes += wire as u64;
+            message.wire_bytes = message.wire_bytes.saturating_add(wire as u64);
         }
     }
 
@@ -609,7 +609,7 @@ impl Parser {
             message.wire_bytes = bytes.len() as u64;
             message.partial |= cut.is_some() || matches!(next, State::Unframed { .. });
             if let Some(unseen) = cut {
-                message.wire_bytes += unseen;
+                message.wire_bytes = message.wire_bytes.saturating_add(unseen);
                 message.end_ns = last_ns.max(time_ns);
                 if let (State::Start, Length::Known(body)) = (next, head.fields.length) {
                     message.body_bytes = body.min(unseen);

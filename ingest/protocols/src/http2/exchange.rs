@@ -295,7 +295,8 @@ impl Http2 {
         let limit = self.setup.body_bytes;
         let stream = &mut self.streams[at];
         extend(&mut stream.exchange, frame);
-        let whole = u64::from(header.length) - u64::from(header.has(8));
+        // A frame that says to be padded has to have room for the length of its padding, and may have none.
+        let whole = u64::from(header.length).saturating_sub(u64::from(header.has(8)));
         // Of a long frame not all is kept.
         let all = frame.bytes.len() >= HEADER_BYTES + header.length as usize;
         let passed = if all { content.len() as u64 } else { whole };

@@ -100,7 +100,7 @@ impl Protocol for Nats {
     }
 
     fn expire(&mut self, now_ns: i64, output: &mut Output<'_>) {
-        while let Some((_, exchange)) = self.waiting.take_older(now_ns - TIMEOUT_NS) {
+        while let Some((_, exchange)) = self.waiting.take_older(now_ns.saturating_sub(TIMEOUT_NS)) {
             unanswered(exchange, output);
         }
     }
