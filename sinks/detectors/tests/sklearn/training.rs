@@ -19,7 +19,7 @@ fn python() -> Option<PathBuf> {
 }
 
 /// The manifest of an example.
-pub fn manifest(name: &str) -> Manifest {
+pub(super) fn manifest(name: &str) -> Manifest {
     let path = examples().join(format!("{name}.toml"));
     Manifest::parse(&std::fs::read_to_string(path).unwrap(), name).unwrap()
 }
@@ -42,7 +42,7 @@ pyarrow.parquet.write_table(pyarrow.table(table), sys.argv[1])
 ";
 
 /// Trains the example models, the forest with so many trees; the folder that they lie in.
-pub fn train(trees: u32) -> Option<tempfile::TempDir> {
+pub(super) fn train(trees: u32) -> Option<tempfile::TempDir> {
     let Some(python) = python() else {
         eprintln!("skipped: scikit-learn, skl2onnx and pyarrow are not installed; `tools/setup.sh test` does that");
         return None;
