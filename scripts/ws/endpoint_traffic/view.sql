@@ -2,11 +2,12 @@
 -- It is `ws/endpoint_minute` without latencies, with a window so short that requests which stay away are missed soon.
 SELECT responder, protocol, endpoint, sum(requests) AS requests
 FROM (
-  SELECT best_name(responder_upid, responder_addr) AS responder, protocol, endpoint, requests
+  SELECT best_name(responder_upid, responder_addr, since) AS responder, protocol, endpoint, requests
   FROM (
     SELECT
       CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END AS responder_upid,
       CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END AS responder_addr,
+      owned_since(CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END, time_) AS since,
       protocol,
       endpoint,
       count(*) AS requests
@@ -48,6 +49,7 @@ FROM (
     GROUP BY
       CASE WHEN trace_role = 2 THEN upid ELSE remote_upid END,
       CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END,
+      owned_since(CASE WHEN trace_role = 2 THEN '-' ELSE remote_addr END, time_),
       protocol,
       endpoint
   ) AS summed
