@@ -124,7 +124,7 @@ fn feed(worker: &Worker, views: &HashMap<ViewId, View>, tick: &Tick, handed: &mu
     }
     for change in tick.states.iter().filter(|change| worker.index() == 0 || change.table == OWNERS) {
         let Some(table) = by_name(change.table) else { continue };
-        let stored = Rc::new(StoredBatch::new(table, change.rows.clone()));
+        let stored = Rc::new(StoredBatch::new(table, &change.rows));
         let diffs = Arc::new(change.diffs.clone());
         for (feeds, leaf) in views.values().flat_map(|view| &view.leaves) {
             if wants(feeds, worker, change.table) {
@@ -158,7 +158,7 @@ fn create(worker: &mut Worker, ends: &Ends, id: ViewId, name: &str, plan: &ViewP
             for batch in state.batches(table) {
                 let Some(table) = by_name(table) else { continue };
                 let diffs = Arc::new(vec![1; batch.num_rows()]);
-                leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, batch)), diffs));
+                leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, &batch)), diffs));
             }
         }
         match feeds {
