@@ -25,9 +25,9 @@ pub(crate) struct StoredBatch {
 }
 
 impl StoredBatch {
-    pub(crate) fn new(table: &'static Table, batch: RecordBatch) -> Self {
+    pub(crate) fn new(table: &'static Table, batch: &RecordBatch) -> Self {
         let part = 0..batch.num_rows();
-        StoredBatch::part(table, &batch, part)
+        StoredBatch::part(table, batch, part)
     }
 
     /// Some rows of a batch.
@@ -47,7 +47,7 @@ impl StoredBatch {
     /// Its rows of a span of time.
     pub(crate) fn within(&self, times: &Range<i64>) -> Result<StoredBatch, ArrowError> {
         let mask: BooleanArray = self.times().into_iter().flatten().map(|time| Some(times.contains(time))).collect();
-        Ok(StoredBatch::new(self.table, filter_record_batch(&self.batch, &mask)?))
+        Ok(StoredBatch::new(self.table, &filter_record_batch(&self.batch, &mask)?))
     }
 
     /// Name of the table.

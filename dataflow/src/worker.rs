@@ -151,7 +151,7 @@ fn feed(worker: &Worker, kept: &Kept, tick: &Tick, handed: &mut usize) {
     }
     for change in tick.states.iter().filter(|change| worker.index() == 0 || change.table == OWNERS) {
         let Some(table) = by_name(change.table) else { continue };
-        let stored = Rc::new(StoredBatch::new(table, change.rows.clone()));
+        let stored = Rc::new(StoredBatch::new(table, &change.rows));
         let diffs = Arc::new(change.diffs.clone());
         for (feeds, leaf) in kept.leaves() {
             if wants(feeds, worker, change.table) {
@@ -211,7 +211,7 @@ fn fill(worker: &Worker, leaves: &Leaves, state: &StoreSnapshot) {
             for batch in state.batches(table) {
                 let Some(table) = by_name(table) else { continue };
                 let diffs = Arc::new(vec![1; batch.num_rows()]);
-                leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, batch)), diffs));
+                leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, &batch)), diffs));
             }
         }
         match feeds {
