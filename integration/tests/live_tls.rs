@@ -60,7 +60,10 @@ fn a_server_of_gnutls_is_seen_in_clear_as_root() -> Result<()> {
         processes::output(Command::new("curl").args(["-sSk", "--max-time", "30", "-o", "/dev/null", &url]))?;
     }
     let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 2";
-    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    // Its answers end with their connections, so each waits for the end of one.
+    let of_path = format!("{rows} AND req_path LIKE '/secret?n=%'");
+    processes::wait_at_most(60, "a row a request", || agent.number(&of_path).is_ok_and(|count| count >= REQUESTS))?;
+    assert_eq!(agent.settled(&of_path)?, REQUESTS);
     assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.stop(), Some(0));
