@@ -11,5 +11,6 @@ pub mod network;
 pub mod oracle;
 pub mod processes;
 pub mod proxy;
+pub mod redis;
 pub mod servers;
 pub mod subscription;

@@ -7,28 +7,18 @@ use anyhow::Result;
 use watershed_integration::agent::Agent;
 use watershed_integration::machine;
 use watershed_integration::processes::{self, Owned};
+use watershed_integration::redis::Redis;
 
 #[test]
 fn redis_commands_are_seen_each_as_root() -> Result<()> {
-    if !machine::can_trace("redis_commands", &["redis-server", "redis-cli"]) {
+    if !machine::can_trace("redis_commands", &Redis::PROGRAMS) {
         return Ok(());
     }
-    let port = machine::free_port().to_string();
-    let folder = tempfile::tempdir()?;
-    let server = Owned::spawn(
-        Command::new(machine::find("redis-server").unwrap())
-            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
-            .current_dir(folder.path())
-            .stdout(Stdio::null()),
-    )?;
-    processes::wait_for_port(port.parse()?)?;
-    let agent = Agent::on_process(server.pid(), &[])?;
-    let redis = |arguments: &[&str]| {
-        processes::output(Command::new(machine::find("redis-cli").unwrap()).args(["-p", &port]).args(arguments))
-    };
-    redis(&["-r", "100", "SET", "key", "value"])?;
-    redis(&["-r", "50", "GET", "key"])?;
-    redis(&["LPUSH", "key", "not a list"])?;
+    let redis = Redis::start()?;
+    let agent = Agent::on_process(redis.pid(), &[])?;
+    redis.ask(&["-r", "100", "SET", "key", "value"])?;
+    redis.ask(&["-r", "50", "GET", "key"])?;
+    redis.ask(&["LPUSH", "key", "not a list"])?;
 
     let of = |command: &str| format!("SELECT count(*) FROM redis_events WHERE req_cmd = '{command}'");
     assert_eq!(agent.settled(&of("SET"))?, 100);

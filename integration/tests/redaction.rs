@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Result;
 use watershed_integration::agent::{Agent, failure};
-use watershed_integration::processes::{self, Owned};
+use watershed_integration::processes;
+use watershed_integration::redis::Redis;
 use watershed_integration::{machine, servers};
 
 fn agent(rules: &[&str]) -> Result<Agent> {
@@ -120,24 +121,13 @@ fn sinks_hide_secrets_unless_their_manifest_says_otherwise_as_root() -> Result<(
 
 #[test]
 fn redis_keeps_its_keys_and_loses_its_values_as_root() -> Result<()> {
-    if !machine::can_trace("redis_values", &["redis-server", "redis-cli"]) {
+    if !machine::can_trace("redis_values", &Redis::PROGRAMS) {
         return Ok(());
     }
-    let port = machine::free_port().to_string();
-    let folder = tempfile::tempdir()?;
-    let server = Owned::spawn(
-        Command::new(machine::find("redis-server").unwrap())
-            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
-            .current_dir(folder.path())
-            .stdout(Stdio::null()),
-    )?;
-    processes::wait_for_port(port.parse()?)?;
-    let agent = Agent::on_process(server.pid(), &["--redact", "values"])?;
-    let redis = |arguments: &[&str]| {
-        processes::output(Command::new(machine::find("redis-cli").unwrap()).args(["-p", &port]).args(arguments))
-    };
-    redis(&["SET", "user:1", "a value"])?;
-    redis(&["GET", "user:1"])?;
+    let redis = Redis::start()?;
+    let agent = Agent::on_process(redis.pid(), &["--redact", "values"])?;
+    redis.ask(&["SET", "user:1", "a value"])?;
+    redis.ask(&["GET", "user:1"])?;
     let rows = "SELECT count(*) FROM redis_events WHERE req_cmd IN ('SET', 'GET')";
     assert_eq!(agent.settled(rows)?, 2);
     assert_eq!(agent.number(&format!("{rows} AND req_args LIKE '[\"user:1\"%'"))?, 2);
