@@ -101,8 +101,9 @@ impl Detectors {
         Self { engine, feed, state, running: Arc::default() }
     }
 
-    /// Starts the bundled detectors if they are wanted, then those that the state directory holds, and returns before they are started:
-    /// whoever asks for detectors meanwhile waits for them. One that does not start is reported and left alone.
+    /// Starts the bundled detectors if they are wanted, then those that the state directory holds, and returns before
+    /// they are started: whoever asks for detectors meanwhile waits for them. One that does not start is reported and
+    /// left alone.
     pub(crate) async fn restore(self: &Arc<Self>, bundled: bool) {
         let (detectors, running) = (Arc::clone(self), Arc::clone(&self.running).lock_owned().await);
         tokio::spawn(async move { detectors.start_all(running, bundled).await });

@@ -16,7 +16,8 @@ use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use watershed_operators::{Row, Rows, distinct, first_rows, leaf};
-use watershed_query::view::{EventScan, Map, Node, Operator, TopK, ViewPlan, identity};
+use watershed_query::view::sharing::state_identity;
+use watershed_query::view::{EventScan, Map, Node, Operator, StateScan, TopK, ViewPlan};
 
 use crate::aggregate::Aggregates;
 use crate::codec::{Codec, batch_of, relaxed};
@@ -24,7 +25,7 @@ use crate::error::Error;
 use crate::losses::Losses;
 use crate::owners::OWNERS;
 use crate::scan::{EventReader, Item, RowScan};
-use crate::shared::{Buttons, Leaves, Shared, Traces};
+use crate::shared::{DataflowEnds, Shared, Traces};
 use crate::vector::Chain;
 
 /// Why codecs and aggregates can be built while rendering.
@@ -60,35 +61,28 @@ pub(crate) fn check(plan: &ViewPlan) -> Result<(), Error> {
 fn check_node(node: &Node) -> Result<(), Error> {
     Codec::of(&node.schema).map_err(Error::unsupported)?;
     match &node.operator {
-        Operator::Events(scan) => match watershed_model::tables::by_name(scan.table) {
-            Some(_) => Ok(()),
-            None => Err(Error::Unsupported(format!("there is no table {}", scan.table))),
-        },
-        Operator::State(scan) => match watershed_model::tables::by_name(scan.table) {
-            Some(_) => Ok(()),
-            None => Err(Error::Unsupported(format!("there is no table {}", scan.table))),
-        },
-        Operator::Constant(_) => Ok(()),
-        Operator::Map { input, .. } | Operator::Distinct(input) => check_node(input),
+        Operator::Events(EventScan { table, .. }) | Operator::State(StateScan { table, .. }) => {
+            if watershed_model::tables::by_name(table).is_none() {
+                return Err(Error::Unsupported(format!("there is no table {table}")));
+            }
+        }
         Operator::Reduce { input, reduce } => {
             Aggregates::new(reduce, &input.schema)?;
             codec_of(&reduce.keys, &input.schema)?;
-            check_node(input)
         }
         Operator::Join { left, right, join } => {
             codec_of(&join.left_keys, &left.schema)?;
             codec_of(&join.right_keys, &right.schema)?;
-            match join.kind {
-                JoinType::LeftMark | JoinType::RightMark => Err(Error::Unsupported("a mark join".into())),
-                _ => check_node(left).and_then(|()| check_node(right)),
+            if matches!(join.kind, JoinType::LeftMark | JoinType::RightMark) {
+                return Err(Error::Unsupported("a mark join".into()));
             }
         }
-        Operator::Union(inputs) => inputs.iter().try_for_each(check_node),
         Operator::TopK { input, top } => {
             order_codec(top, &input.schema)?;
-            check_node(input)
         }
+        Operator::Constant(_) | Operator::Map { .. } | Operator::Distinct(_) | Operator::Union(_) => {}
     }
+    node.inputs().into_iter().try_for_each(check_node)
 }
 
 fn codec_of(expressions: &[Arc<dyn PhysicalExpr>], schema: &Schema) -> Result<Codec, Error> {
@@ -106,20 +100,13 @@ fn order_codec(top: &TopK, schema: &Schema) -> Result<Codec, Error> {
     Codec::ordered(types_of(&expressions, schema)?, &options).map_err(Error::unsupported)
 }
 
-/// What makes two parts of state tables the same; scans of event tables are not shared.
-fn state_identity(node: &Node) -> Option<String> {
-    (!node.reads_events()).then(|| identity::of_node(node)).flatten()
-}
-
 /// Builds the dataflow of a view.
 pub(crate) struct Renderer<'a, 'scope> {
     pub(crate) scope: Scope<'scope, u64>,
     pub(crate) view: &'a str,
     pub(crate) losses: &'a Losses,
-    pub(crate) leaves: Leaves,
+    pub(crate) ends: DataflowEnds,
     shared: &'a Shared,
-    /// Ends what is imported.
-    pub(crate) buttons: Buttons,
     /// Only the first worker brings the single row of a reduce without keys.
     pub(crate) first_worker: bool,
     pub(crate) counts: HashMap<&'static str, usize>,
@@ -135,9 +122,8 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             scope,
             view,
             losses,
-            leaves: Leaves::new(),
+            ends: DataflowEnds::default(),
             shared,
-            buttons: Buttons::default(),
             first_worker,
             counts: HashMap::new(),
             made: HashMap::new(),
@@ -216,7 +202,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
         let mut scan_rows = RowScan::new(reader, Codec::of(schema).expect(CHECKED), scan.window);
         let name = self.label("events");
         let (leaf, rows) = leaf(self.scope, &name, move |tick, item, emit| scan_rows.step(tick, item, emit));
-        self.leaves.push((Feeds::Events { tables: vec![scan.table], owners: false }, leaf));
+        self.ends.leaves.push((Feeds::Events { tables: vec![scan.table], owners: false }, leaf));
         rows
     }
 
@@ -256,7 +242,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
                 }
             }
         });
-        self.leaves.push((feeds, leaf));
+        self.ends.leaves.push((feeds, leaf));
         rows
     }
 

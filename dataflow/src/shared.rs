@@ -22,16 +22,24 @@ pub(crate) type Leaves = Vec<(Feeds, Leaf<Item>)>;
 #[derive(Clone, Default)]
 pub(crate) struct Buttons(Rc<RefCell<Vec<ShutdownButton<CapabilitySet<u64>>>>>);
 
-impl Buttons {
-    pub(crate) fn press(&self) {
-        self.0.borrow_mut().drain(..).for_each(|mut button| button.press());
+/// What a dataflow is fed by, and what ends it.
+#[derive(Default)]
+pub(crate) struct DataflowEnds {
+    pub(crate) leaves: Leaves,
+    pub(crate) buttons: Buttons,
+}
+
+impl DataflowEnds {
+    /// Ends the dataflow.
+    pub(crate) fn finish(&self) {
+        self.leaves.iter().for_each(|(_, leaf)| leaf.finish());
+        self.buttons.0.borrow_mut().drain(..).for_each(|mut button| button.press());
     }
 }
 
 /// A side that is kept.
 pub(crate) struct Kept {
-    pub(crate) leaves: Leaves,
-    pub(crate) buttons: Buttons,
+    pub(crate) ends: DataflowEnds,
     pub(crate) traces: Traces,
     pub(crate) label: String,
 }
@@ -73,7 +81,7 @@ impl Shared {
             let Some((users, kept)) = self.kept.get_mut(identity) else { continue };
             *users -= 1;
             if *users == 0 {
-                kept.finish();
+                kept.ends.finish();
                 self.kept.remove(identity);
             }
         }
@@ -81,11 +89,11 @@ impl Shared {
 
     /// Ends all.
     pub(crate) fn finish(&mut self) {
-        self.kept.drain().for_each(|(_, (_, kept))| kept.finish());
+        self.kept.drain().for_each(|(_, (_, kept))| kept.ends.finish());
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
-        self.kept.values().flat_map(|(_, kept)| &kept.leaves)
+        self.kept.values().flat_map(|(_, kept)| &kept.ends.leaves)
     }
 
     /// Who imports from now on does not tell apart what was before a tick.
@@ -115,13 +123,6 @@ fn compact<T: TraceReader<Time = u64>>(trace: &mut T, since: AntichainRef<'_, u6
     let mut upper = Antichain::new();
     trace.read_upper(&mut upper);
     trace.set_physical_compaction(upper.borrow());
-}
-
-impl Kept {
-    fn finish(&self) {
-        self.leaves.iter().for_each(|(_, leaf)| leaf.finish());
-        self.buttons.press();
-    }
 }
 
 /// A side that a dataflow may import.

@@ -25,7 +25,7 @@ use crate::owners::OWNERS;
 use crate::publish::{Report, ViewId};
 use crate::render::{Feeds, Renderer};
 use crate::scan::Item;
-use crate::shared::{self, Buttons, Leaves, Shared};
+use crate::shared::{self, DataflowEnds, Leaves, Shared};
 use crate::store::StoreSnapshot;
 use crate::stored::StoredBatch;
 
@@ -58,18 +58,10 @@ pub(crate) struct Ends {
 }
 
 struct View {
-    leaves: Leaves,
-    buttons: Buttons,
+    ends: DataflowEnds,
     /// The identities of what it shares with others.
     shares: Vec<String>,
     _probe: Handle<u64>,
-}
-
-impl View {
-    fn finish(&self) {
-        self.leaves.iter().for_each(|(_, leaf)| leaf.finish());
-        self.buttons.press();
-    }
 }
 
 /// What a worker keeps up to date.
@@ -81,7 +73,7 @@ struct Kept {
 
 impl Kept {
     fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
-        self.views.values().flat_map(|view| &view.leaves).chain(self.shared.leaves())
+        self.views.values().flat_map(|view| &view.ends.leaves).chain(self.shared.leaves())
     }
 }
 
@@ -106,7 +98,7 @@ pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
                 }
                 Ok(Command::Drop(id)) => {
                     if let Some(view) = kept.views.remove(&id) {
-                        view.finish();
+                        view.ends.finish();
                         kept.shared.release(&view.shares);
                     }
                 }
@@ -121,7 +113,7 @@ pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
             let _ = ends.reports.send(Report::Dataflows { worker: worker.index(), count: dataflows });
         }
     }
-    kept.views.values().for_each(View::finish);
+    kept.views.values().for_each(|view| view.ends.finish());
     kept.shared.finish();
     while !worker.installed_dataflows().is_empty() {
         worker.step_or_park(Some(Duration::from_millis(10)));
@@ -177,30 +169,31 @@ fn create(
     plan: &ViewPlan,
     state: &StoreSnapshot,
 ) -> View {
+    let Ends { losses, reports, .. } = ends;
     let mut shares = Vec::new();
     for Side { identity, node, keys } in shareable(&plan.root) {
         if !shared.reuse(&identity) {
             let label = shared.next_name();
-            let (leaves, buttons, traces) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
-                let mut renderer = Renderer::new(scope, &label, &ends.losses, shared);
+            let (ends, traces) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
+                let mut renderer = Renderer::new(scope, &label, losses, shared);
                 let traces = renderer.traces(node, keys);
-                (renderer.leaves, renderer.buttons, traces)
+                (renderer.ends, traces)
             });
-            fill(worker, &leaves, state);
-            shared.keep(identity.clone(), shared::Kept { leaves, buttons, traces, label });
+            fill(worker, &ends.leaves, state);
+            shared.keep(identity.clone(), shared::Kept { ends, traces, label });
         }
         shares.push(identity);
     }
-    let (index, reports) = (worker.index(), ends.reports.clone());
-    let (leaves, buttons, probe) = worker.dataflow_named::<u64, _, _>(name, |scope| {
-        let mut renderer = Renderer::new(scope, name, &ends.losses, shared);
+    let (index, reports) = (worker.index(), reports.clone());
+    let (ends, probe) = worker.dataflow_named::<u64, _, _>(name, |scope| {
+        let mut renderer = Renderer::new(scope, name, losses, shared);
         let rows = renderer.rows(&plan.root);
         let (probe, rows) = rows.probe();
         publish(rows, index, id, reports);
-        (renderer.leaves, renderer.buttons, probe)
+        (renderer.ends, probe)
     });
-    fill(worker, &leaves, state);
-    View { leaves, buttons, shares, _probe: probe }
+    fill(worker, &ends.leaves, state);
+    View { ends, shares, _probe: probe }
 }
 
 /// Feeds leaves with what the store retains.

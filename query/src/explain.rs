@@ -4,16 +4,18 @@
 mod names;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::physical_expr::PhysicalExpr;
 
 use crate::lower::{Refusal, lower};
 use crate::metadata::Spans;
 use crate::prepare::prepare;
 use crate::script::{Catalog, ScriptTable};
-use crate::view::sharing::{can_share, side_identity};
-use crate::view::{EventScan, Map, Node, Operator, ViewPlan, Window, identity};
+use crate::view::sharing::{can_share, side_identity, state_identity};
+use crate::view::{EventScan, Map, Node, Operator, ViewPlan, Window};
 
 /// What is known of a table as a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,49 +130,47 @@ impl Walk<'_> {
     fn node(&mut self, node: &Node, depth: usize) {
         let line = line_of(node);
         self.lines.push(format!("{}{line}", "  ".repeat(depth)));
-        let below = |walk: &mut Self, input: &Node| walk.node(input, depth + 1);
         match &node.operator {
             Operator::Events(scan) => {
                 self.windows.insert(window_of(scan));
             }
-            Operator::State(_) | Operator::Constant(_) => {}
-            Operator::Map { input, .. } => below(self, input),
-            Operator::Reduce { input, .. } | Operator::Distinct(input) | Operator::TopK { input, .. } => {
-                self.arrange(node, "", line);
-                below(self, input);
+            Operator::Reduce { .. } | Operator::Distinct(_) | Operator::TopK { .. } => {
+                self.arrange(node, state_identity(node), line);
             }
-            Operator::Union(inputs) => inputs.iter().for_each(|input| below(self, input)),
             Operator::Join { left, right, join } => {
-                for (side, keys, is_left) in [(left, &join.left_keys, true), (right, &join.right_keys, false)] {
-                    let what = format!("{} by {}", brief(side), list(&names::shown_all(keys, &names::of(side))));
-                    let shareable = can_share(join.kind, is_left).then(|| side_identity(side, keys)).flatten();
-                    let shared = shareable.filter(|identity| self.catalog.has_side(identity));
-                    let is_within = self.is_within;
-                    self.is_within |= shared.is_some();
-                    match shared {
-                        Some(identity) => {
-                            if !is_within && self.once.insert(identity) {
-                                self.shared.push(what);
-                            }
-                        }
-                        None => self.arrange(side, &identity::of_expressions(keys), what),
-                    }
-                    below(self, side);
-                    self.is_within = is_within;
-                }
+                self.side(left, &join.left_keys, can_share(join.kind, true), depth);
+                return self.side(right, &join.right_keys, can_share(join.kind, false), depth);
             }
+            Operator::State(_) | Operator::Constant(_) | Operator::Map { .. } | Operator::Union(_) => {}
         }
+        node.inputs().into_iter().for_each(|input| self.node(input, depth + 1));
     }
 
-    fn arrange(&mut self, of: &Node, keys: &str, what: String) {
+    /// A side of a join at a depth, and what is below it.
+    fn side(&mut self, side: &Node, keys: &[Arc<dyn PhysicalExpr>], can_share: bool, depth: usize) {
+        let what = format!("{} by {}", brief(side), list(&names::shown_all(keys, &names::of(side))));
+        let identity = side_identity(side, keys);
+        let is_shared = can_share && identity.as_ref().is_some_and(|identity| self.catalog.has_side(identity));
+        let is_within = self.is_within;
+        if !is_shared {
+            self.arrange(side, identity, what);
+        } else if !is_within && identity.is_some_and(|identity| self.once.insert(identity)) {
+            self.shared.push(what);
+        }
+        self.is_within |= is_shared;
+        self.node(side, depth + 1);
+        self.is_within = is_within;
+    }
+
+    /// `identity` is that of what is made of state tables alone.
+    fn arrange(&mut self, of: &Node, identity: Option<String>, what: String) {
         if self.is_within {
             return;
         }
         if of.reads_events() {
             return self.arrangements.push(what);
         }
-        let is_first = identity::of_node(of).is_none_or(|node| self.once.insert(node + keys));
-        if is_first {
+        if identity.is_none_or(|identity| self.once.insert(identity)) {
             self.arrangements.push(format!("{what} (made once)"));
         }
     }
@@ -182,16 +182,7 @@ fn brief(node: &Node) -> String {
         match &node.operator {
             Operator::Events(scan) => drop(found.insert(scan.table)),
             Operator::State(scan) => drop(found.insert(scan.table)),
-            Operator::Constant(_) => {}
-            Operator::Map { input, .. }
-            | Operator::Reduce { input, .. }
-            | Operator::Distinct(input)
-            | Operator::TopK { input, .. } => tables(input, found),
-            Operator::Union(inputs) => inputs.iter().for_each(|input| tables(input, found)),
-            Operator::Join { left, right, .. } => {
-                tables(left, found);
-                tables(right, found);
-            }
+            _ => node.inputs().into_iter().for_each(|input| tables(input, found)),
         }
     }
     let mut found = BTreeSet::new();

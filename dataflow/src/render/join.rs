@@ -147,7 +147,8 @@ impl<'scope> Renderer<'_, 'scope> {
 
     fn side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>], can_share: bool) -> Side<'scope> {
         let Some(identity) = side_identity(node, keys) else { return self.own_side(node, keys) };
-        if let Some(import) = can_share.then(|| self.shared.import(self.scope, &self.buttons, &identity)).flatten() {
+        if let Some(import) = can_share.then(|| self.shared.import(self.scope, &self.ends.buttons, &identity)).flatten()
+        {
             let by_key = import.rows();
             return Side { by_key, keys: Rc::default(), origin: Origin::Shared(import) };
         }

@@ -58,7 +58,7 @@ impl<'scope> Renderer<'_, 'scope> {
         let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window, span);
         let name = self.label("events");
         let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
-        self.leaves.push((Feeds::Events { tables, owners: span.is_some() }, leaf));
+        self.ends.leaves.push((Feeds::Events { tables, owners: span.is_some() }, leaf));
         sums
     }
 
@@ -112,7 +112,7 @@ impl<'scope> Renderer<'_, 'scope> {
             waiting.take().into_iter().for_each(|(seed, diff)| emit(seed, diff));
         });
         let empty = arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty()));
-        self.leaves.push((Feeds::Constant(empty), leaf));
+        self.ends.leaves.push((Feeds::Constant(empty), leaf));
         collection.concat(seed)
     }
 

@@ -23,19 +23,15 @@ pub(super) fn of(keys: &[Arc<dyn PhysicalExpr>], input: &Node) -> Option<Span> {
 
 /// Whether a span is left somewhere that no scan finds.
 pub(super) fn is_left(node: &Node) -> bool {
-    match &node.operator {
+    let is_here = match &node.operator {
         Operator::Events(scan) => in_map(&scan.map),
-        Operator::State(_) | Operator::Constant(_) => false,
-        Operator::Map { input, map } => in_map(map) || is_left(input),
-        Operator::Reduce { input, reduce } => in_reduce(reduce) || is_left(input),
-        Operator::Join { left, right, join } => {
-            let keys = join.left_keys.iter().chain(&join.right_keys).chain(&join.filter);
-            keys.into_iter().any(has_span) || is_left(left) || is_left(right)
-        }
-        Operator::Union(inputs) => inputs.iter().any(is_left),
-        Operator::Distinct(input) => is_left(input),
-        Operator::TopK { input, top } => in_top(top) || is_left(input),
-    }
+        Operator::Map { map, .. } => in_map(map),
+        Operator::Reduce { reduce, .. } => in_reduce(reduce),
+        Operator::Join { join, .. } => join.left_keys.iter().chain(&join.right_keys).chain(&join.filter).any(has_span),
+        Operator::TopK { top, .. } => in_top(top),
+        Operator::State(_) | Operator::Constant(_) | Operator::Union(_) | Operator::Distinct(_) => false,
+    };
+    is_here || node.inputs().into_iter().any(is_left)
 }
 
 fn in_map(map: &Map) -> bool {

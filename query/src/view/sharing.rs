@@ -19,11 +19,16 @@ pub struct Side<'a> {
     pub keys: &'a [Arc<dyn PhysicalExpr>],
 }
 
-/// What makes two sides the same, if they are made of state tables; scans of event tables are not shared.
+/// What makes two parts of plans the same, if they are made of state tables; scans of event tables are not shared.
+#[must_use]
+pub fn state_identity(node: &Node) -> Option<String> {
+    (!node.reads_events()).then(|| identity::of_node(node)).flatten()
+}
+
+/// As [`state_identity`], of a side of a join.
 #[must_use]
 pub fn side_identity(node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Option<String> {
-    let made = (!node.reads_events()).then(|| identity::of_node(node)).flatten()?;
-    Some(made + &identity::of_expressions(keys))
+    Some(state_identity(node)? + &identity::of_expressions(keys))
 }
 
 /// Whether a side of a join can be shared: all that is wanted of its rows is to be the partners of others.

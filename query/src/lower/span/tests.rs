@@ -8,21 +8,11 @@ use crate::{Catalog, bundled, compile, lower};
 fn shape(sql: &str) -> (usize, usize) {
     fn count(node: &Node, found: &mut (usize, usize)) {
         match &node.operator {
-            Operator::Events(_) | Operator::State(_) | Operator::Constant(_) => {}
-            Operator::Map { input, .. } | Operator::Distinct(input) | Operator::TopK { input, .. } => {
-                count(input, found);
-            }
-            Operator::Reduce { input, reduce } => {
-                found.0 += usize::from(reduce.span.is_some());
-                count(input, found);
-            }
-            Operator::Join { left, right, .. } => {
-                found.1 += 1;
-                count(left, found);
-                count(right, found);
-            }
-            Operator::Union(inputs) => inputs.iter().for_each(|input| count(input, found)),
+            Operator::Reduce { reduce, .. } => found.0 += usize::from(reduce.span.is_some()),
+            Operator::Join { .. } => found.1 += 1,
+            _ => {}
         }
+        node.inputs().into_iter().for_each(|input| count(input, found));
     }
     let catalog = Catalog::new();
     let table = compile(&catalog, sql, "a.sql").unwrap_or_else(|errors| panic!("{sql}: {errors:?}")).tables.remove(0);
