@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+use watershed_dataflow::Pace;
 use watershed_model::cells::{Cell, Cells};
 
 use crate::engine::{Beginning, Engine, Follower, Problem, Request, Target};
@@ -88,7 +89,8 @@ async fn follow(
     counters: &Mutex<Counters>,
     scraped: &Mutex<Instant>,
 ) -> Result<(), Problem> {
-    let start = Follower::start(Arc::clone(engine), request.clone(), "metrics".to_owned(), Beginning::Snapshot);
+    let (engine, peer) = (Arc::clone(engine), "metrics".to_owned());
+    let start = Follower::start(engine, request.clone(), peer, Beginning::Snapshot, Pace::Relaxed);
     let mut follower = start.await?;
     while lock(scraped).elapsed() < UNWANTED {
         match follower.next().await? {

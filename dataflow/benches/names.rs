@@ -9,7 +9,7 @@ use arrow::compute::concat_batches;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::scalar::ScalarValue;
 use tokio::runtime::Runtime;
-use watershed_dataflow::{Config, Dataflow, Delivery, Input, Running, SubscribeOptions, Subscription};
+use watershed_dataflow::{Config, Dataflow, Delivery, Input, Pace, Running, SubscribeOptions, Subscription};
 use watershed_model::tables::{HTTP_EVENTS, K8S_ADDRESSES, K8S_PODS, Table};
 use watershed_model::{StateChange, Tick, TickTime, Upid};
 use watershed_query::{Catalog, bundled, compile, lower};
@@ -59,8 +59,8 @@ impl World {
         let plan = lower(&catalog, &script.tables[0]).expect("it can be a view");
         dataflow.create_view("map", plan).expect("its name is free");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers starts");
-        let options = SubscribeOptions { snapshot: true, peer: "bench".into() };
-        let subscription = runtime.block_on(dataflow.subscribe("map", options)).expect("the view is there");
+        let options = SubscribeOptions { snapshot: true, peer: "bench".into(), pace: Pace::Live };
+        let subscription = dataflow.subscribe("map", options).expect("the view is there");
         World { input, dataflow, subscription, runtime, time: START_MS, _running: running }
     }
 

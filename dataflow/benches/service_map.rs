@@ -9,7 +9,7 @@ use arrow::array::{StringArray, TimestampNanosecondArray};
 use arrow::datatypes::DataType;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
-use watershed_dataflow::{Config, Dataflow, Input, Running};
+use watershed_dataflow::{Config, Dataflow, Input, Pace, Running, SubscribeOptions, Subscription};
 use watershed_model::tables::HTTP_EVENTS;
 use watershed_model::{Column, Tick, TickTime, Upid};
 use watershed_query::{Catalog, bundled, compile, lower};
@@ -30,6 +30,8 @@ struct World {
     time: u64,
     rows: usize,
     columns: Vec<ArrayRef>,
+    /// Followed views do not rest.
+    _followers: Vec<Subscription>,
     _running: Running,
 }
 
@@ -39,14 +41,18 @@ impl World {
         let config = Config { data_budget_bytes: 1 << 30, ..Config::default() };
         let (dataflow, input, running) = Dataflow::start(config).expect("the threads start");
         let catalog = Catalog::new();
+        let mut followers = Vec::new();
         for view in bundled().iter().filter(|view| view.always_on && wanted(view.name)) {
             let script = compile(&catalog, view.text, view.name).expect("it compiles");
             let plan = lower(&catalog, &script.tables[0]).expect("it can be a view");
             dataflow.create_view(view.name, plan).expect("its name is free");
+            let options = SubscribeOptions { snapshot: false, peer: "bench".into(), pace: Pace::Live };
+            followers.push(dataflow.subscribe(view.name, options).expect("the view is there"));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers starts");
         let columns = HTTP_EVENTS.columns.iter().map(|of| column(of, rows)).collect();
-        World { input, dataflow, runtime, time: 1_700_000_000_000, rows, columns, _running: running }
+        let (time, _followers, _running) = (1_700_000_000_000, followers, running);
+        World { input, dataflow, runtime, time, rows, columns, _followers, _running }
     }
 
     fn next(&mut self, events: bool) -> Tick {

@@ -18,7 +18,7 @@ use crate::queue::Queue;
 use crate::render::check;
 use crate::sequencer::{Sequencer, WorkerEnd};
 use crate::store::{Store, StoreSnapshot, TableStatus};
-use crate::subscription::{SubscribeOptions, Subscription};
+use crate::subscription::{Pace, SubscribeOptions, Subscription};
 use crate::worker::{Command, Ends};
 
 /// What can be configured.
@@ -116,8 +116,8 @@ impl Dataflow {
     /// Adds a view and fills it from what is retained. Returns at once; its rows are there with its first progress.
     pub fn create_view(&self, name: &str, plan: ViewPlan) -> Result<(), Error> {
         check(&plan)?;
-        let view = Arc::new(ViewShared::new(name, &plan)?);
         let id = self.shared.next_view.fetch_add(1, Ordering::Relaxed);
+        let view = Arc::new(ViewShared::new(id, name, &plan)?);
         let mut views = self.shared.views.lock().expect("not poisoned");
         if views.values().any(|view| view.name == name) {
             return Err(Error::Exists(name.to_owned()));
@@ -138,21 +138,21 @@ impl Dataflow {
             return Err(Error::Unknown(name.to_owned()));
         };
         drop(views);
-        let _ = view.sender.send(crate::publish::Message::Dropped);
-        view.dropped.store(true, Ordering::Release);
-        view.ready.send_replace(true);
+        view.end();
         if self.shared.queue.command(Command::Drop(id)) { Ok(()) } else { Err(Error::Closed) }
     }
 
-    /// Follows a view.
-    pub async fn subscribe(&self, view: &str, options: SubscribeOptions) -> Result<Subscription, Error> {
-        let found = self.find(view).ok_or_else(|| Error::Unknown(view.to_owned()))?;
+    /// Follows a view, which a live follower keeps from resting.
+    pub fn subscribe(&self, view: &str, options: SubscribeOptions) -> Result<Subscription, Error> {
+        let views = self.shared.views.lock().expect("not poisoned");
+        let found = views.iter().find(|(_, known)| known.name == view).map(|(id, view)| (*id, Arc::clone(view)));
+        drop(views);
+        let (id, found) = found.ok_or_else(|| Error::Unknown(view.to_owned()))?;
         let since = self.closed();
+        if options.pace == Pace::Live && found.rest.join() {
+            self.shared.queue.command(Command::Wake(id));
+        }
         Ok(Subscription::new(found, options, &self.shared.subscribers, since))
-    }
-
-    fn find(&self, name: &str) -> Option<Arc<ViewShared>> {
-        self.shared.views.lock().expect("not poisoned").values().find(|view| view.name == name).cloned()
     }
 
     /// All tables at the last closed time.
@@ -240,11 +240,7 @@ impl Running {
             }
         }
         let views = self.shared.views.lock().expect("not poisoned");
-        for view in views.values() {
-            let _ = view.sender.send(crate::publish::Message::Dropped);
-            view.dropped.store(true, Ordering::Release);
-            view.ready.send_replace(true);
-        }
+        views.values().for_each(|view| view.end());
     }
 }
 

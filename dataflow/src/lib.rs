@@ -17,6 +17,7 @@ mod publish;
 mod queue;
 mod recall;
 mod render;
+mod rest;
 mod scan;
 mod sequencer;
 mod shared;
@@ -29,7 +30,7 @@ mod worker;
 pub use error::Error;
 pub use handle::{Config, Dataflow, Input, Running, ViewStatus};
 pub use store::{StoreSnapshot, TableStatus};
-pub use subscription::{Delivery, SubscribeOptions, Subscription};
+pub use subscription::{Delivery, Pace, SubscribeOptions, Subscription};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! broadcasts closed changes, decoded once, to all subscribers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +14,7 @@ use watershed_operators::Row;
 
 use crate::codec::{Codec, batch_of, relaxed};
 use crate::queue::Queue;
+use crate::rest::Rest;
 
 /// Number of a view; never used twice.
 pub(crate) type ViewId = u64;
@@ -51,12 +52,13 @@ pub(crate) struct ViewShared {
     pub(crate) state: Mutex<State>,
     pub(crate) sender: broadcast::Sender<Message>,
     pub(crate) dropped: AtomicBool,
-    /// Whether the view has its first rows (or is gone).
-    pub(crate) ready: watch::Sender<bool>,
+    /// The last time that it closed; the last of all times once it is gone.
+    pub(crate) closed: watch::Sender<Option<TickTime>>,
+    pub(crate) rest: Rest,
 }
 
 impl ViewShared {
-    pub(crate) fn new(name: &str, plan: &watershed_query::view::ViewPlan) -> Result<Self, crate::Error> {
+    pub(crate) fn new(id: ViewId, name: &str, plan: &watershed_query::view::ViewPlan) -> Result<Self, crate::Error> {
         let schema = Arc::clone(&plan.root.schema);
         Ok(ViewShared {
             name: name.to_owned(),
@@ -66,8 +68,16 @@ impl ViewShared {
             state: Mutex::new(State { closed: None, rows: HashMap::default() }),
             sender: broadcast::channel(BACKLOG).0,
             dropped: AtomicBool::new(false),
-            ready: watch::channel(false).0,
+            closed: watch::channel(None).0,
+            rest: Rest::new(id),
         })
+    }
+
+    /// Tells all who follow that the view is gone.
+    pub(crate) fn end(&self) {
+        let _ = self.sender.send(Message::Dropped);
+        self.dropped.store(true, Ordering::Release);
+        self.closed.send_replace(Some(TickTime(u64::MAX)));
     }
 
     /// Rows of bytes as a batch in the view's schema; `None` if they are not rows of it.
@@ -109,7 +119,7 @@ pub(crate) fn run(reports: &Receiver<Report>, workers: usize, views: &Views, que
                 let upper =
                     if merge.uppers.len() < workers { 0 } else { merge.uppers.values().copied().min().unwrap_or(0) };
                 match shared {
-                    Some(shared) if upper < u64::MAX => close(&shared, merge, upper, queue),
+                    Some(shared) if upper < u64::MAX => close(&shared, merge, upper),
                     _ if upper == u64::MAX => {
                         merges.remove(&view);
                     }
@@ -118,19 +128,19 @@ pub(crate) fn run(reports: &Receiver<Report>, workers: usize, views: &Views, que
             }
         }
         let acked = acks.iter().copied().min().unwrap_or(0);
-        let slowest =
-            views.lock().expect("not poisoned").values().map(|v| v.state.lock().expect("not poisoned").closed).min();
-        let closed =
-            slowest.map_or(Some(TickTime(acked)), |slowest| slowest.map(|slowest| slowest.min(TickTime(acked))));
-        if let Some(closed) = closed {
+        // A view that rests and has closed what it was to end holds nothing back; one that has no rows yet, all.
+        let views = views.lock().expect("not poisoned");
+        let closed = views.values().map(|view| (view, view.state.lock().expect("not poisoned").closed));
+        let behind = closed.filter(|(view, closed)| view.rest.is_behind(*closed)).map(|(_, closed)| closed);
+        if let Some(closed) = behind.chain([Some(TickTime(acked))]).min().flatten() {
             queue.close(closed);
         }
     }
 }
 
 /// Applies and broadcasts what is before `upper`.
-fn close(view: &ViewShared, merge: &mut Merge, upper: u64, queue: &Queue) {
-    let Some(closed) = queue.last_tick_before(upper) else { return };
+fn close(view: &ViewShared, merge: &mut Merge, upper: u64) {
+    let Some(closed) = view.rest.ended_before(upper) else { return };
     let mut state = view.state.lock().expect("not poisoned");
     if state.closed.is_some_and(|known| known >= closed) {
         return;
@@ -165,5 +175,5 @@ fn close(view: &ViewShared, merge: &mut Merge, upper: u64, queue: &Queue) {
     state.closed = Some(closed);
     let _ = view.sender.send(Message::Progress(closed));
     drop(state);
-    view.ready.send_replace(true);
+    view.closed.send_replace(Some(closed));
 }

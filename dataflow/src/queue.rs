@@ -129,12 +129,7 @@ impl Queue {
         }
     }
 
-    /// The last tick before a frontier, among those that are not closed for all views.
-    pub(crate) fn last_tick_before(&self, upper: u64) -> Option<TickTime> {
-        self.lock().open.range(..upper).next_back().copied().map(TickTime)
-    }
-
-    /// All views have closed this time.
+    /// This time is closed for all views.
     pub(crate) fn close(&self, closed: TickTime) {
         let mut waiting = self.lock();
         if closed <= waiting.closed {

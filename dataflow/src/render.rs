@@ -15,7 +15,7 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
-use watershed_operators::{Row, Rows, distinct, first_rows, leaf};
+use watershed_operators::{Row, RowTrace, Rows, distinct, first_rows, leaf};
 use watershed_query::view::sharing::state_identity;
 use watershed_query::view::{EventScan, Map, Node, Operator, StateScan, TopK, ViewPlan};
 
@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::losses::Losses;
 use crate::owners::OWNERS;
 use crate::scan::{EventReader, Item, RowScan};
-use crate::shared::{DataflowEnds, Shared, Traces};
+use crate::shared::{DataflowEnds, Shared};
 use crate::vector::Chain;
 
 /// Why codecs and aggregates can be built while rendering.
@@ -100,6 +100,19 @@ fn order_codec(top: &TopK, schema: &Schema) -> Result<Codec, Error> {
     Codec::ordered(types_of(&expressions, schema)?, &options).map_err(Error::unsupported)
 }
 
+/// The node below maps, and the maps in order: they need no operator of their own. What is made of state tables has one,
+/// since others may use it.
+pub(crate) fn below_maps(node: &Node) -> (&Node, Vec<(Map, SchemaRef)>) {
+    match &node.operator {
+        Operator::Map { input, map } if node.reads_events() => {
+            let (input, mut steps) = below_maps(input);
+            steps.push((map.clone(), Arc::clone(&node.schema)));
+            (input, steps)
+        }
+        _ => (node, Vec::new()),
+    }
+}
+
 /// Builds the dataflow of a view.
 pub(crate) struct Renderer<'a, 'scope> {
     pub(crate) scope: Scope<'scope, u64>,
@@ -143,9 +156,8 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     }
 
     /// What is kept of a side that views are to share.
-    pub(crate) fn traces(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Traces {
-        let (by_key, keys) = self.own_side(node, keys).traces();
-        Traces { by_key, keys }
+    pub(crate) fn trace(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> RowTrace {
+        self.own_side(node, keys).trace()
     }
 
     /// The rows of a node. What is made of state tables is made once, however often it is used.
@@ -167,8 +179,10 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             Operator::State(scan) => self.table(Feeds::State(scan.table), scan.columns.clone(), &node.schema),
             Operator::Constant(batch) => self.table(Feeds::Constant(batch.clone()), Vec::new(), &node.schema),
             Operator::Map { input, map } => {
+                let (input, mut steps) = below_maps(input);
+                steps.push((map.clone(), Arc::clone(&node.schema)));
                 let rows = self.rows(input);
-                let chain = self.chain(vec![(map.clone(), Arc::clone(&node.schema))], Vec::new());
+                let chain = self.chain(steps, Vec::new());
                 self.map(rows, &input.schema, chain, Codec::of(&node.schema).expect(CHECKED))
             }
             Operator::Reduce { input, reduce } => self.reduce(input, reduce),
@@ -308,9 +322,9 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     }
 
     fn top(&mut self, input: &Node, top: &TopK) -> Rows<'scope> {
-        let rows = self.rows(input);
         let codec = order_codec(top, &input.schema).expect(CHECKED);
         let order = top.order.iter().map(|key| Arc::clone(&key.expression)).collect::<Vec<_>>();
+        let rows = self.rows(input);
         let chain = self.chain(Vec::new(), order);
         let label = self.label("order");
         let ordered = self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {

@@ -11,6 +11,7 @@ use watershed_model::{Loss, Tick};
 use crate::handle::Shared;
 use crate::introspection::Introspection;
 use crate::meters::Meter;
+use crate::publish::ViewId;
 use crate::queue::Next;
 use crate::worker::Command;
 
@@ -25,11 +26,13 @@ pub(crate) struct Sequencer {
     shared: Arc<Shared>,
     workers: Vec<WorkerEnd>,
     introspection: Introspection,
+    /// The last tick.
+    last: u64,
 }
 
 impl Sequencer {
     pub(crate) fn new(shared: Arc<Shared>, workers: Vec<WorkerEnd>, meters: Receiver<Arc<Meter>>) -> Self {
-        Sequencer { shared, workers, introspection: Introspection::new(meters) }
+        Sequencer { shared, workers, introspection: Introspection::new(meters), last: 0 }
     }
 
     /// Runs until the queue stops.
@@ -38,14 +41,26 @@ impl Sequencer {
             match self.shared.queue.next() {
                 Next::Tick(tick) => self.tick(tick),
                 Next::Command(Command::Create { id, name, plan, .. }) => {
+                    self.wake(id);
                     let store = self.shared.store.lock().expect("not poisoned");
                     let state = Some(store.snapshot(store.last()));
                     drop(store);
                     self.send(&Command::Create { id, name, plan, state });
                 }
-                Next::Command(command) => self.send(&command),
+                Next::Command(command) => {
+                    if let Command::Wake(id) = &command {
+                        self.wake(*id);
+                    }
+                    self.send(&command);
+                }
                 Next::Stop => break self.send(&Command::Stop),
             }
+        }
+    }
+
+    fn wake(&self, id: ViewId) {
+        if let Some(view) = self.shared.views.lock().expect("not poisoned").get(&id) {
+            view.rest.wake(self.last);
         }
     }
 
@@ -59,7 +74,11 @@ impl Sequencer {
         store.close(self.shared.queue.closed());
         store.add(&mut tick);
         drop(store);
-        self.send(&Command::Tick(Arc::new(tick)));
+        self.last = tick.time.0;
+        let views = self.shared.views.lock().expect("not poisoned");
+        let ends = views.iter().filter(|(_, view)| view.rest.ends(self.last)).map(|(id, _)| *id).collect();
+        drop(views);
+        self.send(&Command::Tick(Arc::new(tick), Arc::new(ends)));
     }
 
     fn send(&self, command: &Command) {

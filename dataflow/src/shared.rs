@@ -10,7 +10,7 @@ use differential_dataflow::trace::TraceReader;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::CapabilitySet;
 use timely::progress::frontier::{Antichain, AntichainRef};
-use watershed_operators::{KeyArranged, KeyTrace, Leaf, RowArranged, RowTrace};
+use watershed_operators::{Leaf, RowArranged, RowTrace};
 
 use crate::render::Feeds;
 use crate::scan::Item;
@@ -30,6 +30,11 @@ pub(crate) struct DataflowEnds {
 }
 
 impl DataflowEnds {
+    /// Ends a tick: all that belongs to it was fed.
+    pub(crate) fn end(&self, tick: u64) {
+        self.leaves.iter().for_each(|(_, leaf)| leaf.end(tick));
+    }
+
     /// Ends the dataflow.
     pub(crate) fn finish(&self) {
         self.leaves.iter().for_each(|(_, leaf)| leaf.finish());
@@ -40,15 +45,9 @@ impl DataflowEnds {
 /// A side that is kept.
 pub(crate) struct Kept {
     pub(crate) ends: DataflowEnds,
-    pub(crate) traces: Traces,
+    /// Its rows by key.
+    pub(crate) trace: RowTrace,
     pub(crate) label: String,
-}
-
-/// Rows by key, and the keys that occur.
-#[derive(Clone)]
-pub(crate) struct Traces {
-    pub(crate) by_key: RowTrace,
-    pub(crate) keys: KeyTrace<Vec<i64>>,
 }
 
 /// All sides that are kept by this worker, by identity, with how many views use each.
@@ -59,9 +58,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Takes note of another user of a side that is kept already; whether it is.
-    pub(crate) fn reuse(&mut self, identity: &str) -> bool {
-        self.kept.get_mut(identity).map(|(users, _)| *users += 1).is_some()
+    /// Takes note of another user of a side that is kept already, and of what it was fed up to a tick; whether it is.
+    pub(crate) fn reuse(&mut self, identity: &str, tick: u64) -> bool {
+        let Some((users, kept)) = self.kept.get_mut(identity) else { return false };
+        *users += 1;
+        kept.ends.end(tick);
+        true
+    }
+
+    /// Ends a tick for sides.
+    pub(crate) fn end(&self, identities: &[String], tick: u64) {
+        let kept = identities.iter().filter_map(|identity| self.kept.get(identity));
+        kept.for_each(|(_, kept)| kept.ends.end(tick));
     }
 
     /// A name for another side.
@@ -98,10 +106,12 @@ impl Shared {
 
     /// Who imports from now on does not tell apart what was before a tick.
     pub(crate) fn compact(&mut self, tick: u64) {
-        let tick = [tick];
-        for (_, Kept { traces: Traces { by_key, keys }, .. }) in self.kept.values_mut() {
-            compact(by_key, AntichainRef::new(&tick));
-            compact(keys, AntichainRef::new(&tick));
+        for (_, Kept { trace, .. }) in self.kept.values_mut() {
+            trace.set_logical_compaction(AntichainRef::new(&[tick]));
+            // Batches that are still to come are left as they are.
+            let mut upper = Antichain::new();
+            trace.read_upper(&mut upper);
+            trace.set_physical_compaction(upper.borrow());
         }
     }
 
@@ -111,39 +121,10 @@ impl Shared {
         scope: Scope<'scope, u64>,
         buttons: &Buttons,
         identity: &str,
-    ) -> Option<Import<'scope>> {
-        let (_, Kept { traces, label, .. }) = self.kept.get(identity)?;
-        Some(Import { scope, traces: traces.clone(), label: label.clone(), buttons: buttons.clone() })
-    }
-}
-
-/// Lets a trace merge what it has; batches that are still to come are left as they are.
-fn compact<T: TraceReader<Time = u64>>(trace: &mut T, since: AntichainRef<'_, u64>) {
-    trace.set_logical_compaction(since);
-    let mut upper = Antichain::new();
-    trace.read_upper(&mut upper);
-    trace.set_physical_compaction(upper.borrow());
-}
-
-/// A side that a dataflow may import.
-#[derive(Clone)]
-pub(crate) struct Import<'scope> {
-    scope: Scope<'scope, u64>,
-    traces: Traces,
-    label: String,
-    buttons: Buttons,
-}
-
-impl<'scope> Import<'scope> {
-    pub(crate) fn rows(&self) -> RowArranged<'scope> {
-        let (rows, button) = self.traces.by_key.clone().import_core(self.scope, &self.label);
-        self.buttons.0.borrow_mut().push(button);
-        rows
-    }
-
-    pub(crate) fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
-        let (keys, button) = self.traces.keys.clone().import_core(self.scope, &format!("{}: keys", self.label));
-        self.buttons.0.borrow_mut().push(button);
-        keys
+    ) -> Option<RowArranged<'scope>> {
+        let (_, Kept { trace, label, .. }) = self.kept.get(identity)?;
+        let (rows, button) = trace.clone().import_core(scope, label);
+        buttons.0.borrow_mut().push(button);
+        Some(rows)
     }
 }

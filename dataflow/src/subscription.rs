@@ -24,6 +24,18 @@ pub struct SubscribeOptions {
     pub snapshot: bool,
     /// Who follows, for `system.subscriptions`.
     pub peer: String,
+    /// How soon changes are wanted.
+    pub pace: Pace,
+}
+
+/// How soon a follower wants changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// At each tick.
+    #[default]
+    Live,
+    /// Within a second, which costs the node far less. If others follow the view live, at each tick.
+    Relaxed,
 }
 
 /// What a subscriber is handed.
@@ -51,7 +63,8 @@ pub enum Delivery {
 /// A follower of one view.
 pub struct Subscription {
     view: Arc<ViewShared>,
-    ready: watch::Receiver<bool>,
+    closed: watch::Receiver<Option<TickTime>>,
+    since: TickTime,
     receiver: Option<Receiver<Message>>,
     waiting: VecDeque<Delivery>,
     options: SubscribeOptions,
@@ -75,11 +88,14 @@ impl Subscription {
             position: since.0.into(),
         });
         subscribers.add(&counters);
-        let ready = view.ready.subscribe();
-        let mut subscription =
-            Subscription { view, ready, receiver: None, waiting: VecDeque::new(), options, counters, ended: false };
-        // A view that has rows is joined at once, so that what is pushed from here on comes as changes.
-        if *subscription.ready.borrow() {
+        let closed = view.closed.subscribe();
+        // A view at rest is behind, but no more than who follows it at that pace will be.
+        let since = if options.pace == Pace::Live { since } else { TickTime::default() };
+        let (receiver, waiting) = (None, VecDeque::new());
+        let mut subscription = Subscription { view, closed, since, receiver, waiting, options, counters, ended: false };
+        // A view that is up to date is joined at once, so that what is pushed from here on comes as changes.
+        let is_ready = subscription.closed.borrow().is_some_and(|closed| closed >= subscription.since);
+        if is_ready {
             subscription.join(subscription.options.snapshot);
         }
         subscription
@@ -101,7 +117,8 @@ impl Subscription {
                 return Some(self.count(delivery));
             }
             let Some(receiver) = &mut self.receiver else {
-                if self.ready.wait_for(|ready| *ready).await.is_err() {
+                let since = self.since;
+                if self.closed.wait_for(|closed| closed.is_some_and(|closed| closed >= since)).await.is_err() {
                     return Some(self.end());
                 }
                 self.join(self.options.snapshot);
@@ -163,5 +180,13 @@ impl Subscription {
             Delivery::Dropped => self.ended = true,
         }
         delivery
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if self.options.pace == Pace::Live {
+            self.view.rest.leave();
+        }
     }
 }

@@ -40,6 +40,13 @@ fn scripts() -> Vec<String> {
          WHERE time_ > now() - INTERVAL '3 seconds' GROUP BY reason) g",
         "SELECT count(*) AS n, sum(count) AS total FROM system.losses \
          WHERE time_ > now() - INTERVAL '4 seconds' AND time_ < now() - INTERVAL '1 second'",
+        "SELECT e.upid, e.exit_code FROM proc_exit_events e \
+         WHERE e.time_ > now() - INTERVAL '3 seconds' AND e.upid IN (SELECT upid FROM processes WHERE pid > 1)",
+        "SELECT e.upid, e.exit_code FROM proc_exit_events e WHERE e.time_ > now() - INTERVAL '3 seconds' \
+         AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.upid = e.upid)",
+        "SELECT p.name, e.exit_code FROM processes p RIGHT JOIN (SELECT upid, exit_code FROM proc_exit_events \
+         WHERE time_ > now() - INTERVAL '3 seconds') e ON p.upid = e.upid",
+        "SELECT a.name, b.host FROM processes a LEFT JOIN processes b ON a.pid = b.pid + 1",
         "SELECT comm, count(DISTINCT upid) AS n FROM proc_exit_events \
          WHERE time_ > now() - INTERVAL '3 seconds' GROUP BY comm",
     ]
@@ -100,6 +107,32 @@ proptest! {
                 }
             }
             world.tick(step);
+            world.check();
+        }
+        world.stop();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_view_that_was_left_alone_follows_the_law_again(
+        steps in proptest::collection::vec((world::step(), any::<u64>()), 4..24), workers in 1_usize..=3,
+    ) {
+        let mut world = World::start(workers);
+        let scripts = scripts();
+        scripts.iter().for_each(|script| drop(world.follow(script)));
+        for (step, followed) in steps {
+            // Short, so that views are left alone for more than one of them.
+            world.tick(&Step { pause: step.pause / 10, ..step });
+            for at in 0..scripts.len() {
+                match (world.is_followed(at), followed >> at & 1 == 1) {
+                    (true, false) => world.leave(at),
+                    (false, true) => world.resume(at),
+                    _ => {}
+                }
+            }
             world.check();
         }
         world.stop();

@@ -1,6 +1,6 @@
 //! A Timely worker: takes commands in one order, feeds the leaves of its views, and never blocks, locks or awaits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,7 +37,10 @@ const MIN_SHARED_ROWS: usize = 1024;
 /// What the sequencer tells every worker, in one order.
 #[derive(Clone)]
 pub(crate) enum Command {
-    Tick(Arc<Tick>),
+    /// A tick, and the views that it ends for; for others it is part of a later one.
+    Tick(Arc<Tick>, Arc<HashSet<ViewId>>),
+    /// What a view was fed belongs to the last tick.
+    Wake(ViewId),
     /// The sequencer adds what is retained.
     Create {
         id: ViewId,
@@ -69,11 +72,22 @@ struct View {
 struct Kept {
     views: HashMap<ViewId, View>,
     shared: Shared,
+    /// The last tick that came.
+    last: u64,
+    /// Batches that were handed out to workers.
+    handed: usize,
 }
 
 impl Kept {
     fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
         self.views.values().flat_map(|view| &view.ends.leaves).chain(self.shared.leaves())
+    }
+
+    /// Ends the last tick for a view and what it shares with others.
+    fn end(&self, id: ViewId) {
+        let Some(view) = self.views.get(&id) else { return };
+        view.ends.end(self.last);
+        self.shared.end(&view.shares, self.last);
     }
 }
 
@@ -82,15 +96,16 @@ pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
     crate::meters::follow(worker, ends.meters.clone());
     let mut kept = Kept::default();
     let mut installed = usize::MAX;
-    let mut handed = 0usize;
     'run: loop {
         loop {
             match ends.commands.try_recv() {
-                Ok(Command::Tick(tick)) => {
-                    feed(worker, &kept, &tick, &mut handed);
+                Ok(Command::Tick(tick, ends_for)) => {
+                    feed(worker, &mut kept, &tick);
+                    ends_for.iter().for_each(|id| kept.end(*id));
                     kept.shared.compact(tick.time.0);
                     let _ = ends.reports.send(Report::Ack { worker: worker.index(), tick: tick.time.0 });
                 }
+                Ok(Command::Wake(id)) => kept.end(id),
                 Ok(Command::Create { id, name, plan, state }) => {
                     let Some(state) = state else { continue };
                     let view = create(worker, ends, &mut kept.shared, (id, &name), &plan, &state);
@@ -130,14 +145,16 @@ fn share(worker: &Worker, rows: usize, handed: &mut usize) -> Option<Range<usize
     Some(rows * index / peers..rows * (index + 1) / peers)
 }
 
-fn feed(worker: &Worker, kept: &Kept, tick: &Tick, handed: &mut usize) {
+/// Hands a tick's rows to the leaves that want them.
+fn feed(worker: &Worker, kept: &mut Kept, tick: &Tick) {
+    kept.last = tick.time.0;
     for (name, batch) in &tick.events {
         let Some(table) = by_name(name) else { continue };
-        let Some(rows) = share(worker, batch.num_rows(), handed) else { continue };
+        let Some(rows) = share(worker, batch.num_rows(), &mut kept.handed) else { continue };
         let stored = Rc::new(StoredBatch::part(table, batch, rows));
         for (feeds, leaf) in kept.leaves() {
             if matches!(feeds, Feeds::Events { tables, .. } if tables.contains(name)) {
-                leaf.push(tick.time.0, Item::Events(Rc::clone(&stored)));
+                leaf.push(Item::Events(Rc::clone(&stored)));
             }
         }
     }
@@ -147,12 +164,9 @@ fn feed(worker: &Worker, kept: &Kept, tick: &Tick, handed: &mut usize) {
         let diffs = Arc::new(change.diffs.clone());
         for (feeds, leaf) in kept.leaves() {
             if wants(feeds, worker, change.table) {
-                leaf.push(tick.time.0, Item::Changes(Rc::clone(&stored), Arc::clone(&diffs)));
+                leaf.push(Item::Changes(Rc::clone(&stored), Arc::clone(&diffs)));
             }
         }
-    }
-    for (_, leaf) in kept.leaves() {
-        leaf.end(tick.time.0);
     }
 }
 
@@ -172,15 +186,15 @@ fn create(
     let Ends { losses, reports, .. } = ends;
     let mut shares = Vec::new();
     for Side { identity, node, keys } in shareable(&plan.root) {
-        if !shared.reuse(&identity) {
+        if !shared.reuse(&identity, state.time().0) {
             let label = shared.next_name();
-            let (ends, traces) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
+            let (ends, trace) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
                 let mut renderer = Renderer::new(scope, &label, losses, shared);
-                let traces = renderer.traces(node, keys);
-                (renderer.ends, traces)
+                let trace = renderer.trace(node, keys);
+                (renderer.ends, trace)
             });
             fill(worker, &ends.leaves, state);
-            shared.keep(identity.clone(), shared::Kept { ends, traces, label });
+            shared.keep(identity.clone(), shared::Kept { ends, trace, label });
         }
         shares.push(identity);
     }
@@ -198,13 +212,12 @@ fn create(
 
 /// Feeds leaves with what the store retains.
 fn fill(worker: &Worker, leaves: &Leaves, state: &StoreSnapshot) {
-    let time = state.time().0;
     for (feeds, leaf) in leaves {
         for table in feeds.state().into_iter().filter(|table| wants(feeds, worker, table)) {
             for batch in state.batches(table) {
                 let Some(table) = by_name(table) else { continue };
                 let diffs = Arc::new(vec![1; batch.num_rows()]);
-                leaf.push(time, Item::Changes(Rc::new(StoredBatch::new(table, &batch)), diffs));
+                leaf.push(Item::Changes(Rc::new(StoredBatch::new(table, &batch)), diffs));
             }
         }
         match feeds {
@@ -214,13 +227,13 @@ fn fill(worker: &Worker, leaves: &Leaves, state: &StoreSnapshot) {
                 for (table, batch) in batches {
                     let rows = share(worker, batch.num_rows(), &mut handed);
                     let (Some(table), Some(rows)) = (by_name(table), rows) else { continue };
-                    leaf.push(time, Item::Events(Rc::new(StoredBatch::part(table, &batch, rows))));
+                    leaf.push(Item::Events(Rc::new(StoredBatch::part(table, &batch, rows))));
                 }
             }
-            Feeds::Constant(batch) if worker.index() == 0 => leaf.push(time, Item::Constant(batch.clone())),
+            Feeds::Constant(batch) if worker.index() == 0 => leaf.push(Item::Constant(batch.clone())),
             Feeds::State(_) | Feeds::Constant(_) => {}
         }
-        leaf.end(time);
+        leaf.end(state.time().0);
     }
 }
 

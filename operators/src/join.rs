@@ -1,12 +1,8 @@
 //! Equi-joins of keyed rows. Rows concatenate to the joined row, since encodings of columns do.
 
-use differential_dataflow::VecCollection;
-
-use crate::rows::{KeyArranged, Row, RowArranged, Rows, arrange_keys};
+use crate::lookup::KeyedRows;
+use crate::rows::{KeyArranged, RowArranged, Rows, arrange_keys};
 use crate::total::distinct;
-
-/// Rows with the key that they are joined by.
-pub type KeyedRows<'scope> = VecCollection<'scope, u64, (Row, Row), i64>;
 
 /// Left row followed by right row, for all pairs of equal key.
 pub fn pairs<'scope>(left: RowArranged<'scope>, right: RowArranged<'scope>) -> Rows<'scope> {

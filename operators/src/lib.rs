@@ -3,6 +3,7 @@
 
 mod accumulator;
 mod join;
+mod lookup;
 mod reduce;
 mod rows;
 mod source;
@@ -10,7 +11,8 @@ mod top;
 mod total;
 
 pub use accumulator::{Accumulator, Lane, Packed};
-pub use join::{KeyedRows, keys_of, matching, pairs};
+pub use join::{keys_of, matching, pairs};
+pub use lookup::{KeyedRows, Wanted, lookup};
 pub use reduce::{merge_by_key, merge_values};
 pub use rows::{
     Bytes, KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows, bucket_of,

@@ -12,7 +12,11 @@ use timely::scheduling::Activator;
 
 /// What is waiting for a leaf; bounded by the ticks that its feeder lets wait.
 pub struct Feed<I> {
-    items: VecDeque<(u64, Option<I>)>,
+    /// Items of the tick that has not ended.
+    coming: Vec<I>,
+    /// Ticks that have ended, with their items.
+    ended: VecDeque<(u64, Vec<I>)>,
+    last: Option<u64>,
     finished: bool,
 }
 
@@ -23,21 +27,28 @@ pub struct Leaf<I> {
 }
 
 impl<I> Leaf<I> {
-    /// Hands over an item of a tick; ticks do not go back.
-    pub fn push(&self, tick: u64, item: I) {
-        self.feed.borrow_mut().items.push_back((tick, Some(item)));
+    /// Hands over an item; it belongs to the tick that ends next.
+    pub fn push(&self, item: I) {
+        self.feed.borrow_mut().coming.push(item);
     }
 
-    /// Ends a tick: all its items were pushed.
+    /// Ends a tick: all its items were pushed. Ticks do not go back; one that has ended already is left alone.
     pub fn end(&self, tick: u64) {
-        self.feed.borrow_mut().items.push_back((tick, None));
+        let mut feed = self.feed.borrow_mut();
+        if feed.last.is_some_and(|last| last >= tick) {
+            return;
+        }
+        feed.last = Some(tick);
+        let items = std::mem::take(&mut feed.coming);
+        feed.ended.push_back((tick, items));
         self.activator.activate();
     }
 
     /// Ends the leaf; what waits is dropped.
     pub fn finish(&self) {
         let mut feed = self.feed.borrow_mut();
-        feed.items.clear();
+        feed.coming.clear();
+        feed.ended.clear();
         feed.finished = true;
         self.activator.activate();
     }
@@ -59,7 +70,8 @@ where
     R: ExchangeData + differential_dataflow::difference::Semigroup,
     L: FnMut(u64, Option<I>, Emit<'_, D, R>) + 'static,
 {
-    let feed = Rc::new(RefCell::new(Feed { items: VecDeque::new(), finished: false }));
+    let feed = Feed { coming: Vec::new(), ended: VecDeque::new(), last: None, finished: false };
+    let feed = Rc::new(RefCell::new(feed));
     let mut activator = None;
     let stream = source::<_, CapacityContainerBuilder<Vec<(D, u64, R)>>, _, _>(scope, name, |capability, info| {
         activator = Some(scope.activator_for(info.address));
@@ -69,18 +81,15 @@ where
             let Some(capability) = held.as_mut() else { return };
             // Taken one by one: the logic must not run under the borrow.
             loop {
-                let Some((tick, item)) = feed.borrow_mut().items.pop_front() else { break };
-                if tick > *capability.time() {
-                    capability.downgrade(&tick);
-                }
-                let ended = item.is_none();
+                let Some((tick, items)) = feed.borrow_mut().ended.pop_front() else { break };
+                capability.downgrade(&tick);
                 {
                     let mut session = output.session(&*capability);
-                    logic(tick, item, &mut |data, diff| session.give((data, tick, diff)));
+                    for item in items.into_iter().map(Some).chain([None]) {
+                        logic(tick, item, &mut |data, diff| session.give((data, tick, diff)));
+                    }
                 }
-                if ended {
-                    capability.downgrade(&tick.saturating_add(1));
-                }
+                capability.downgrade(&tick.saturating_add(1));
             }
             if feed.borrow().finished {
                 held = None;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use tokio::sync::watch::Receiver;
 
+use watershed_dataflow::Pace;
 use watershed_model::tables::SYSTEM_LOSSES;
 
 use super::machine::{Event as Told, Machine, Outcome};
@@ -127,7 +128,7 @@ impl Watch {
         let request = Engine::request_of(&self.script.script);
         let named = &self.script.script.manifest.rule.key;
         let key = if named.is_empty() { engine.key_of(&request, &self.script.table)? } else { named.clone() };
-        let follower = Follower::start(engine, request, PEER.to_owned(), Beginning::Snapshot).await?;
+        let follower = Follower::start(engine, request, PEER.to_owned(), Beginning::Snapshot, Pace::Live).await?;
         self.machine.restart();
         Ok((follower, key))
     }

@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use watershed_dataflow::Pace;
 use watershed_proto::v1;
 
 use super::errors::{http_error, http_problem};
@@ -110,10 +111,11 @@ async fn subscribe(State(server): Shared, Query(mut parameters): Query<BTreeMap<
         Err(response) => return *response,
     };
     let beginning = if no_snapshot { Beginning::Changes } else { Beginning::Snapshot };
-    let follower = match Follower::start(Arc::clone(&server.engine), request, "http".to_owned(), beginning).await {
-        Ok(follower) => follower,
-        Err(problem) => return http_problem(&problem),
-    };
+    let follower =
+        match Follower::start(Arc::clone(&server.engine), request, "http".to_owned(), beginning, Pace::Live).await {
+            Ok(follower) => follower,
+            Err(problem) => return http_problem(&problem),
+        };
     let batches = stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         match follower.next().await {

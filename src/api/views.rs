@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
+use watershed_dataflow::Pace;
 use watershed_model::{Kind, Table, TickTime, tables};
 use watershed_proto::v1;
 
@@ -34,7 +35,7 @@ impl v1::views_server::Views for Service {
         let request = request.into_inner();
         let beginning = if request.no_snapshot { Beginning::Changes } else { Beginning::Snapshot };
         let wanted = request_of(request.target)?;
-        let follower = Follower::start(Arc::clone(&self.server.engine), wanted, peer, beginning).await?;
+        let follower = Follower::start(Arc::clone(&self.server.engine), wanted, peer, beginning, Pace::Live).await?;
         let events = stream::unfold(Some(follower), |follower| async move {
             let mut follower = follower?;
             match follower.next().await {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use watershed_dataflow::Pace;
 use watershed_detectors::model::{self, Scorer};
 use watershed_detectors::{Detector, FeatureColumn, Manifest, trial};
 
@@ -130,7 +131,7 @@ pub(super) async fn follow(engine: &Arc<Engine>, manifest: &Manifest, applied: &
     };
     let request = Request { target, arguments: BTreeMap::new() };
     let peer = format!("detector {}", manifest.name);
-    let started = Follower::start(Arc::clone(engine), request, peer, Beginning::Snapshot).await;
+    let started = Follower::start(Arc::clone(engine), request, peer, Beginning::Snapshot, Pace::Relaxed).await;
     let mut follower = started.map_err(|problem| match problem {
         Problem::NotFound(message) => invalid(&applied.origin, &message),
         other => other,

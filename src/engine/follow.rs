@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use watershed_dataflow::{Delivery, SubscribeOptions, Subscription};
+use watershed_dataflow::{Delivery, Pace, SubscribeOptions, Subscription};
 
 use super::shared::Lease;
 use super::{Engine, Problem, Request};
@@ -21,7 +21,7 @@ pub(crate) enum Beginning {
 pub(crate) struct Follower {
     engine: Arc<Engine>,
     request: Request,
-    peer: String,
+    options: SubscribeOptions,
     schema: Vec<TableSchema>,
     streams: Vec<Stream>,
     /// What can be told already.
@@ -47,11 +47,13 @@ impl Follower {
         request: Request,
         peer: String,
         beginning: Beginning,
+        pace: Pace,
     ) -> Result<Self, Problem> {
-        let (schema, streams) = open(&engine, &request, &peer, beginning).await?;
+        let options = SubscribeOptions { snapshot: beginning == Beginning::Snapshot, peer, pace };
+        let (schema, streams) = open(&engine, &request, &options).await?;
         let ready = VecDeque::from([Event::Schema(schema.clone())]);
         let stopping = engine.stopping.clone();
-        Ok(Self { engine, request, peer, schema, streams, ready, closed: None, stopping })
+        Ok(Self { engine, request, options, schema, streams, ready, closed: None, stopping })
     }
 
     /// The next event; an error is the last one.
@@ -120,7 +122,8 @@ impl Follower {
     }
 
     async fn reopen(&mut self, reason: &str) -> Result<(), Problem> {
-        let (schema, streams) = open(&self.engine, &self.request, &self.peer, Beginning::Snapshot).await?;
+        self.options.snapshot = true;
+        let (schema, streams) = open(&self.engine, &self.request, &self.options).await?;
         self.streams = streams;
         self.closed = None;
         self.ready.push_back(Event::Restart(reason.to_owned()));
@@ -135,8 +138,7 @@ impl Follower {
 async fn open(
     engine: &Arc<Engine>,
     request: &Request,
-    peer: &str,
-    beginning: Beginning,
+    options: &SubscribeOptions,
 ) -> Result<(Vec<TableSchema>, Vec<Stream>), Problem> {
     let resolved = engine.resolve(request)?;
     engine.trace(&resolved).await;
@@ -149,9 +151,8 @@ async fn open(
                 (lease.name.clone(), Some(lease))
             }
         };
-        let options = SubscribeOptions { snapshot: beginning == Beginning::Snapshot, peer: peer.to_owned() };
-        let subscription =
-            engine.dataflow.subscribe(&view, options).await.map_err(|error| Problem::Failed(error.to_string()))?;
+        let subscription = engine.dataflow.subscribe(&view, options.clone());
+        let subscription = subscription.map_err(|error| Problem::Failed(error.to_string()))?;
         let name = resolved.name_of(table);
         streams.push(Stream { name, subscription, _lease: lease, progress: None, ahead: VecDeque::new() });
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use watershed_dataflow::Pace;
 use watershed_ingest::redaction::Patterns;
 use watershed_model::{Kind, tables};
 use watershed_sinks::{Ended, Event, Feed, Follow, Follows, Manifest, Pending, Shape};
@@ -71,7 +72,7 @@ impl Feed for EngineFeed {
         Box::pin(async {
             let shape = self.shape()?;
             let (engine, request) = (Arc::clone(&self.engine), self.request.clone());
-            let follower = Follower::start(engine, request, self.peer.clone(), Beginning::Snapshot);
+            let follower = Follower::start(engine, request, self.peer.clone(), Beginning::Snapshot, Pace::Live);
             let follower = follower.await?;
             let follow: Box<dyn Follow + '_> = Box::new(EngineFollow { feed: self.again(), follower, shape });
             Ok(follow)

@@ -4,59 +4,57 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::array::Array;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use differential_dataflow::VecCollection;
 use watershed_operators::{
-    KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, arrange_rows, keys_of, matching, pairs,
+    KeyArranged, KeyedRows, Row, RowArranged, RowTrace, Rows, Wanted, arrange_rows, keys_of, lookup, matching, pairs,
 };
-use watershed_query::view::sharing::{can_share, side_identity};
+use watershed_query::view::sharing::{can_share, looked_up, side_identity};
 use watershed_query::view::{Join, Map, Node};
 
-use super::{CHECKED, Renderer, codec_of};
-use crate::codec::Codec;
-use crate::shared::Import;
+use super::{CHECKED, Renderer, below_maps, codec_of};
+use crate::codec::{Codec, Encoded};
 
 /// One input of a join, by the key that it is joined by.
 #[derive(Clone)]
 pub(super) struct Side<'scope> {
     by_key: RowArranged<'scope>,
+    /// What it was made of, unless it is imported from where it is kept for all views.
+    origin: Option<Origin<'scope>>,
     keys: Rc<OnceCell<KeyArranged<'scope, Vec<i64>>>>,
-    origin: Origin<'scope>,
 }
 
-/// Where a side comes from.
+/// A side's rows, and those of them that have a key.
 #[derive(Clone)]
-enum Origin<'scope> {
-    /// Made in this dataflow: its rows, and those of them that have a key.
-    Here { rows: Rows<'scope>, keyed: VecCollection<'scope, u64, (Row, Row), i64>, label: String },
-    /// Imported from where it is kept for all views.
-    Shared(Import<'scope>),
+struct Origin<'scope> {
+    rows: Rows<'scope>,
+    keyed: KeyedRows<'scope>,
+    label: String,
 }
+
+/// Why a side's rows are at hand.
+const MADE_HERE: &str = "a side of which more is wanted than partners is not shared";
 
 impl<'scope> Side<'scope> {
     /// The keys that occur.
-    pub(super) fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
-        let made = || match &self.origin {
-            Origin::Here { keyed, label, .. } => keys_of(keyed.clone(), &format!("{label}: keys")),
-            Origin::Shared(import) => import.keys(),
+    fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
+        let made = || {
+            let Origin { keyed, label, .. } = self.origin.as_ref().expect(MADE_HERE);
+            keys_of(keyed.clone(), &format!("{label}: keys"))
         };
         self.keys.get_or_init(made).clone()
     }
 
     /// All its rows, also those without a key.
     fn rows(&self) -> Rows<'scope> {
-        match &self.origin {
-            Origin::Here { rows, .. } => rows.clone(),
-            Origin::Shared(_) => unreachable!("a side whose rows are kept without a partner is not shared"),
-        }
+        self.origin.as_ref().expect(MADE_HERE).rows.clone()
     }
 
-    pub(super) fn traces(&self) -> (RowTrace, KeyTrace<Vec<i64>>) {
-        (self.by_key.trace.clone(), self.keys().trace)
+    pub(super) fn trace(self) -> RowTrace {
+        self.by_key.trace
     }
 
     /// Its rows whose key the other side has.
@@ -67,6 +65,68 @@ impl<'scope> Side<'scope> {
 
 impl<'scope> Renderer<'_, 'scope> {
     pub(super) fn join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {
+        match looked_up(left, right, join) {
+            Some(true) => self.looked_up((right, &join.right_keys), (left, &join.left_keys), join.kind, true),
+            Some(false) => self.looked_up((left, &join.left_keys), (right, &join.right_keys), join.kind, false),
+            None => self.general_join(left, right, join),
+        }
+    }
+
+    /// Rows of one side, looked up in the other one.
+    fn looked_up(
+        &mut self,
+        (node, keys): (&Node, &[Arc<dyn PhysicalExpr>]),
+        (table, table_keys): (&Node, &[Arc<dyn PhysicalExpr>]),
+        kind: JoinType,
+        is_table_first: bool,
+    ) -> Rows<'scope> {
+        let wanted = match kind {
+            JoinType::Inner | JoinType::Full => Wanted::Pairs,
+            JoinType::Left | JoinType::Right => Wanted::PairsAndAlone,
+            JoinType::LeftSemi | JoinType::RightSemi => Wanted::Matched,
+            JoinType::LeftAnti | JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => Wanted::Alone,
+        };
+        let alone = match wanted {
+            Wanted::Pairs | Wanted::PairsAndAlone => Codec::of(&table.schema).expect(CHECKED).nulls(),
+            Wanted::Matched | Wanted::Alone => Vec::new(),
+        };
+        let keeps_alone = wanted != Wanted::Pairs && wanted != Wanted::Matched;
+        let rows = self.rows_to_look_up(node, keys, keeps_alone);
+        let table = self.side(table, table_keys, true);
+        let label = self.label("lookup");
+        lookup(rows, table.by_key, &label, wanted, move |row, partner| {
+            let partner = partner.unwrap_or(&alone);
+            if is_table_first { [partner, row].concat() } else { [row, partner].concat() }
+        })
+    }
+
+    /// Rows with their keys, made together with what the maps above them make.
+    fn rows_to_look_up(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>], keeps_nulls: bool) -> KeyedRows<'scope> {
+        let (input, steps) = below_maps(node);
+        let rows = self.rows(input);
+        if steps.is_empty() {
+            return self.keyed(rows, node, keys, keeps_nulls);
+        }
+        let (codec, key_codec) =
+            (Codec::of(&node.schema).expect(CHECKED), codec_of(keys, &node.schema).expect(CHECKED));
+        let count = node.schema.fields().len();
+        let outputs = (0..count).map(|at| column(&node.schema, at)).chain(keys.iter().cloned()).collect();
+        let chain = self.chain(steps, outputs);
+        let label = self.label("key");
+        self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {
+            let (columns, keys) = columns.split_at(count);
+            let (rows, encoded) = (codec.encode(columns)?, key_codec.encode(keys)?);
+            for (at, origin) in origins.iter().enumerate() {
+                let (_, time, diff) = &updates[*origin as usize];
+                if let Some(key) = key_at(&encoded, keys, at, keeps_nulls) {
+                    give(((key, rows.row(at).to_vec()), *time, *diff));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn general_join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {
         use JoinType::{Full, Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
         let left_nulls = Codec::of(&left.schema).expect(CHECKED).nulls();
         let right_nulls = Codec::of(&right.schema).expect(CHECKED).nulls();
@@ -139,56 +199,67 @@ impl<'scope> Renderer<'_, 'scope> {
         columns: std::ops::Range<usize>,
         made: &SchemaRef,
     ) -> Rows<'scope> {
-        let column = |at: usize| Arc::new(Column::new(schema.field(at).name(), at)) as Arc<dyn PhysicalExpr>;
-        let map = Map { filter: condition.cloned(), project: columns.map(column).collect() };
+        let map = Map { filter: condition.cloned(), project: columns.map(|at| column(schema, at)).collect() };
         let chain = self.chain(vec![(map, Arc::clone(made))], Vec::new());
         self.map(rows, schema, chain, Codec::of(made).expect(CHECKED))
     }
 
     fn side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>], can_share: bool) -> Side<'scope> {
         let Some(identity) = side_identity(node, keys) else { return self.own_side(node, keys) };
-        if let Some(import) = can_share.then(|| self.shared.import(self.scope, &self.ends.buttons, &identity)).flatten()
-        {
-            let by_key = import.rows();
-            return Side { by_key, keys: Rc::default(), origin: Origin::Shared(import) };
-        }
-        if let Some(made) = self.sides.get(&identity) {
+        if let Some(made) = self.sides.get(&identity).filter(|made| can_share || made.origin.is_some()) {
             return made.clone();
         }
-        let side = self.own_side(node, keys);
+        let imported = can_share.then(|| self.shared.import(self.scope, &self.ends.buttons, &identity)).flatten();
+        let side = match imported {
+            Some(by_key) => Side { by_key, origin: None, keys: Rc::default() },
+            None => self.own_side(node, keys),
+        };
         self.sides.insert(identity, side.clone());
         side
     }
 
     pub(super) fn own_side(&mut self, node: &Node, keys: &[Arc<dyn PhysicalExpr>]) -> Side<'scope> {
         let rows = self.rows(node);
-        let keyed = self.keyed(rows.clone(), node, keys);
+        let keyed = self.keyed(rows.clone(), node, keys, false);
         let label = self.label("join");
         let by_key = arrange_rows(keyed.clone(), &label);
-        Side { by_key, keys: Rc::default(), origin: Origin::Here { rows, keyed, label } }
+        Side { by_key, origin: Some(Origin { rows, keyed, label }), keys: Rc::default() }
     }
 
-    /// Rows with their keys; rows with a NULL in the key are left out, since they match nothing.
+    /// Rows with their keys.
     fn keyed(
         &mut self,
         rows: Rows<'scope>,
         node: &Node,
         keys: &[Arc<dyn PhysicalExpr>],
-    ) -> VecCollection<'scope, u64, (Row, Row), i64> {
+        keeps_nulls: bool,
+    ) -> KeyedRows<'scope> {
         let codec = codec_of(keys, &node.schema).expect(CHECKED);
         let chain = self.chain(Vec::new(), keys.to_vec());
         let label = self.label("key");
         self.vectorised(rows, &node.schema, &label, chain, move |columns, updates, origins, give| {
             let encoded = codec.encode(columns)?;
             for (at, origin) in origins.iter().enumerate() {
-                if columns.iter().all(|column| column.is_valid(at)) {
-                    let (row, time, diff) = &updates[*origin as usize];
-                    give(((encoded.row(at).to_vec(), row.clone()), *time, *diff));
+                let (row, time, diff) = &updates[*origin as usize];
+                if let Some(key) = key_at(&encoded, columns, at, keeps_nulls) {
+                    give(((key, row.clone()), *time, *diff));
                 }
             }
             Ok(())
         })
     }
+}
+
+fn column(schema: &SchemaRef, at: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(schema.field(at).name(), at))
+}
+
+/// A row's key. A row with a NULL in it matches nothing: it has an empty key if it is kept.
+fn key_at(encoded: &Encoded, columns: &[ArrayRef], row: usize, keeps_nulls: bool) -> Option<Row> {
+    if columns.iter().all(|column| column.is_valid(row)) {
+        return Some(encoded.row(row).to_vec());
+    }
+    keeps_nulls.then(Row::new)
 }
 
 /// The columns of both sides, left ones first.

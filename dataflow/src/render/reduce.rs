@@ -13,7 +13,7 @@ use timely::dataflow::operators::vec::Map as _;
 use watershed_operators::{Accumulator, Emit, Row, Rows, accumulate, arrange_rows, leaf, merge_values};
 use watershed_query::view::{EventScan, Map, Node, Operator, Reduce, Span};
 
-use super::{CHECKED, Feeds, Renderer, codec_of};
+use super::{CHECKED, Feeds, Renderer, below_maps, codec_of};
 use crate::aggregate::{Aggregates, SEED};
 use crate::codec::Codec;
 use crate::group::group;
@@ -69,8 +69,9 @@ impl<'scope> Renderer<'_, 'scope> {
         keys: Codec,
         aggregates: &Rc<Aggregates>,
     ) -> VecCollection<'scope, u64, Partial, i64> {
+        let (input, steps) = below_maps(input);
         let rows = self.rows(input);
-        let chain = self.chain(Vec::new(), aggregates.expressions());
+        let chain = self.chain(steps, aggregates.expressions());
         let aggregates = Rc::clone(aggregates);
         let label = self.label("partials");
         self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {

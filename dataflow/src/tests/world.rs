@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use watershed_model::{StateChange, Tick, TickTime, Upid, tables};
 use watershed_query::{Catalog, ScriptTable, Snapshot, compile, execute, lower};
 
-use crate::{Config, Dataflow, Delivery, Input, Running, SubscribeOptions, Subscription};
+use crate::{Config, Dataflow, Delivery, Input, Pace, Running, SubscribeOptions, Subscription};
 
 /// Longer than any step takes; a test that would hang fails instead.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +44,10 @@ impl Step {
 }
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 4..10)
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let loss = (0_u64..5_000, 0_usize..2, 0_usize..3, 0_i64..50, -5_i64..2_000);
     let exit = (0_u64..5_000, 1_u32..5, 0_i64..3);
     let name = (1_u32..5, proptest::option::weighted(0.8, 0_usize..4));
@@ -53,14 +57,14 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         proptest::collection::vec(exit, 0..4),
         proptest::collection::vec(name, 0..3),
     );
-    let step = step.prop_map(|(pause, losses, exits, names)| Step { pause, losses, exits, names });
-    proptest::collection::vec(step, 4..10)
+    step.prop_map(|(pause, losses, exits, names)| Step { pause, losses, exits, names })
 }
 
 struct Followed {
     table: ScriptTable,
     view: String,
-    subscription: Subscription,
+    /// `None` while nobody follows the view.
+    subscription: Option<Subscription>,
     rows: BTreeMap<String, i64>,
 }
 
@@ -96,7 +100,7 @@ impl World {
         let plan = lower(&self.catalog, &table).unwrap_or_else(|refusal| panic!("{}: {refusal}", table.plan));
         let view = format!("view-{}", self.followed.len());
         self.dataflow.create_view(&view, plan).unwrap();
-        let subscription = self.subscribe(&view);
+        let subscription = Some(self.subscribe(&view, Pace::Live));
         self.followed.push(Followed { table, view: view.clone(), subscription, rows: BTreeMap::new() });
         view
     }
@@ -107,9 +111,26 @@ impl World {
         lower(&self.catalog, &script.tables[0]).is_ok()
     }
 
-    pub(super) fn subscribe(&self, view: &str) -> Subscription {
-        let options = SubscribeOptions { snapshot: true, peer: "test".into() };
-        self.runtime.block_on(self.dataflow.subscribe(view, options)).unwrap()
+    /// Leaves a view alone.
+    pub(super) fn leave(&mut self, at: usize) {
+        let followed = &mut self.followed[at];
+        followed.subscription = None;
+        followed.rows.clear();
+    }
+
+    /// Follows a view again that was left alone.
+    pub(super) fn resume(&mut self, at: usize) {
+        let subscription = self.subscribe(&self.followed[at].view, Pace::Live);
+        self.followed[at].subscription = Some(subscription);
+    }
+
+    pub(super) fn is_followed(&self, at: usize) -> bool {
+        self.followed[at].subscription.is_some()
+    }
+
+    pub(super) fn subscribe(&self, view: &str, pace: Pace) -> Subscription {
+        let options = SubscribeOptions { snapshot: true, peer: "test".into(), pace };
+        self.dataflow.subscribe(view, options).unwrap()
     }
 
     /// Gives the dataflow one tick.
@@ -138,7 +159,7 @@ impl World {
     /// At the last tick every subscription adds up to what its script answers.
     pub(super) fn check(&mut self) {
         let time = self.catch_up();
-        for followed in &self.followed {
+        for followed in self.followed.iter().filter(|followed| followed.subscription.is_some()) {
             let expected = self.once(&followed.table);
             assert_eq!(followed.rows, expected, "at {time:?}: {}", followed.table.plan);
         }
@@ -276,8 +297,9 @@ fn process_rows(processes: &[(u32, usize)]) -> RecordBatch {
 
 /// Takes deliveries up to the progress mark of a time.
 async fn advance(followed: &mut Followed, time: TickTime) {
+    let Some(subscription) = &mut followed.subscription else { return };
     loop {
-        match followed.subscription.next().await.expect("the view is there") {
+        match subscription.next().await.expect("the view is there") {
             Delivery::Changes { rows, diffs, .. } => add(&mut followed.rows, &rows, &diffs),
             Delivery::Progress(closed) if closed >= time => return,
             Delivery::Progress(_) => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::{Node, Operator, identity};
+use super::{Join, Node, Operator, identity};
 
 /// A side of a join that can be shared.
 #[derive(Debug, Clone)]
@@ -41,6 +41,18 @@ pub fn can_share(kind: JoinType, left: bool) -> bool {
         Right | RightSemi | RightAnti | RightMark => left,
         Full => false,
     }
+}
+
+/// Which side of a join is a table that the rows of the other one are looked up in; `true` is the left one. A condition
+/// beside the keys is one of pairs, which a look-up does not know, nor does it find anything without a key.
+#[must_use]
+pub fn looked_up(left: &Node, right: &Node, join: &Join) -> Option<bool> {
+    let is_table = |node: &Node, is_left| can_share(join.kind, is_left) && state_identity(node).is_some();
+    if join.filter.is_some() || join.left_keys.is_empty() {
+        return None;
+    }
+    let found = [(right, false), (left, true)].into_iter().find(|(node, is_left)| is_table(node, *is_left));
+    found.map(|(_, is_left)| is_left)
 }
 
 /// The sides of joins below a node that can be shared, each once; those that others are made of come first.
