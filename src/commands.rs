@@ -21,6 +21,9 @@ use crate::rows::Answer;
 
 /// Writes an answer to stdout. A reader that went away ends the command well.
 fn print(answer: &Answer, format: Format) -> Outcome {
+    for note in &answer.notes {
+        eprintln!("note: {note}");
+    }
     let written = write_answer(&mut std::io::stdout().lock(), answer, format);
     written.or_else(|error| Failure::of_output(&error).map_or(Ok(()), Err))
 }

@@ -14,14 +14,14 @@ mod views;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use tokio::sync::watch;
-use watershed_dataflow::Dataflow;
+use watershed_dataflow::{Dataflow, StoreSnapshot};
 use watershed_proto::v1;
 use watershed_query::script::Inputs;
 use watershed_query::tracepoint::Tracepoint;
-use watershed_query::{Catalog, ScriptTable, Snapshot};
+use watershed_query::{Catalog, ScriptTable, Snapshot, reads_since};
 
 pub(crate) use follow::{Beginning, Follower};
 pub(crate) use own::AlertScript;
@@ -99,16 +99,36 @@ impl Engine {
     pub(crate) async fn query(&self, request: &Request) -> Result<Answer, Problem> {
         let resolved = self.resolve(request)?;
         self.trace(&resolved).await;
-        let snapshot: Arc<dyn Snapshot> = self.dataflow.snapshot();
+        let snapshot = self.dataflow.snapshot();
         let mut tables = Vec::new();
         for table in &resolved.tables {
-            let batches = watershed_query::execute(&self.catalog, table, Arc::clone(&snapshot))
+            let rows: Arc<dyn Snapshot> = Arc::clone(&snapshot) as _;
+            let batches = watershed_query::execute(&self.catalog, table, rows)
                 .await
                 .map_err(|error| Problem::Failed(error.to_string()))?;
             let arrow = batches.first().map_or_else(|| Arc::clone(&table.schema), |batch| batch.schema());
             tables.push(TableRows { schema: resolved.schema_of(table), arrow, batches });
         }
-        Ok(Answer { time: snapshot.time().0, tables })
+        Ok(Answer { time: snapshot.time().0, tables, notes: self.rows_gone(&resolved.tables, &snapshot) })
+    }
+
+    /// Which rows statements want that are not kept any more.
+    fn rows_gone(&self, statements: &[ScriptTable], snapshot: &StoreSnapshot) -> Vec<String> {
+        let evicted = snapshot.evicted();
+        if evicted.is_empty() {
+            return Vec::new();
+        }
+        let reads = statements.iter().filter_map(|of| reads_since(&self.catalog, of, snapshot.time()).ok()).flatten();
+        let gone = reads.filter_map(|(table, since)| {
+            let last = evicted.get(table).filter(|last| since.is_none_or(|since| last.as_nanoseconds() >= since))?;
+            Some((table, last.0))
+        });
+        let gone: BTreeMap<&str, u64> = gone.collect();
+        let note = |(table, last): (&str, u64)| {
+            let last = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(last));
+            format!("rows of `{table}` up to {last} are gone and not counted; a larger --data-budget keeps more")
+        };
+        gone.into_iter().map(note).collect()
     }
 
     /// Carries out what a script asks to trace.

@@ -40,6 +40,8 @@ pub(crate) struct TableRows {
 pub(crate) struct Answer {
     pub(crate) time: u64,
     pub(crate) tables: Vec<TableRows>,
+    /// What a reader should know of the answer, a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Rows that changed at `time` (ms), or that were there then.
@@ -120,7 +122,7 @@ impl TryFrom<Answer> for v1::QueryResponse {
             })
         };
         let tables = answer.tables.into_iter().map(table).collect::<Result<_, ArrowError>>()?;
-        Ok(Self { time: answer.time, tables })
+        Ok(Self { time: answer.time, tables, notes: answer.notes })
     }
 }
 
@@ -133,7 +135,7 @@ impl TryFrom<v1::QueryResponse> for Answer {
             Ok(TableRows { schema: table.schema.unwrap_or_default().into(), arrow, batches })
         };
         let tables = response.tables.into_iter().map(table).collect::<Result<_, ArrowError>>()?;
-        Ok(Self { time: response.time, tables })
+        Ok(Self { time: response.time, tables, notes: response.notes })
     }
 }
 

@@ -100,6 +100,8 @@ pub(crate) struct Store {
     budget: usize,
     bytes: usize,
     events: BTreeMap<&'static str, VecDeque<EventBatch>>,
+    /// The last tick that each event table has lost rows of.
+    evicted: HashMap<&'static str, TickTime>,
     states: BTreeMap<&'static str, StateTable>,
     last: TickTime,
     losses: Losses,
@@ -111,7 +113,7 @@ impl Store {
         let events = tables.clone().filter(|t| t.kind == Kind::Event).map(|t| (t.name, VecDeque::new())).collect();
         let states =
             tables.filter(|t| t.kind == Kind::State).filter_map(|t| Some((t.name, StateTable::new(t)?))).collect();
-        Store { budget, bytes: 0, events, states, last: TickTime(0), losses }
+        Store { budget, bytes: 0, events, evicted: HashMap::new(), states, last: TickTime(0), losses }
     }
 
     /// The last tick that was added.
@@ -155,9 +157,13 @@ impl Store {
 
     fn evict(&mut self) {
         while self.bytes > self.budget {
-            let oldest = self.events.values_mut().filter(|b| !b.is_empty()).min_by_key(|b| b.front().map(|b| b.tick));
-            let Some(batch) = oldest.and_then(VecDeque::pop_front) else { return };
+            let filled = self.events.iter_mut().filter(|(_, batches)| !batches.is_empty());
+            let oldest = filled.min_by_key(|(_, batches)| batches.front().map(|batch| batch.tick));
+            let Some((table, batch)) = oldest.and_then(|(table, batches)| Some((*table, batches.pop_front()?))) else {
+                return;
+            };
             self.bytes -= batch.bytes;
+            self.evicted.insert(table, batch.tick);
         }
     }
 
@@ -180,7 +186,7 @@ impl Store {
         for (name, state) in &self.states {
             batches.insert(name, state.batch(time).into_iter().collect());
         }
-        StoreSnapshot { time, batches: Arc::new(batches) }
+        StoreSnapshot { time, batches: Arc::new(batches), evicted: self.evicted.clone() }
     }
 
     /// What is retained of each table.
@@ -221,6 +227,15 @@ fn fits(table: &Table, kind: Kind, batch: &RecordBatch) -> bool {
 pub struct StoreSnapshot {
     time: TickTime,
     batches: Arc<HashMap<&'static str, Vec<RecordBatch>>>,
+    evicted: HashMap<&'static str, TickTime>,
+}
+
+impl StoreSnapshot {
+    /// Event tables that have lost rows to the budget, each with the last tick that it lost rows of.
+    #[must_use]
+    pub fn evicted(&self) -> &HashMap<&'static str, TickTime> {
+        &self.evicted
+    }
 }
 
 impl Snapshot for StoreSnapshot {

@@ -7,7 +7,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampNanosecondType;
 use datafusion::catalog::default_table_source::{provider_as_source, source_as_provider};
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
@@ -55,6 +55,36 @@ pub async fn execute(
         None => plan,
     };
     Ok(catalog.context.execute_logical_plan(plan).await?.collect().await?)
+}
+
+/// The event tables that the plan reads, each with the time (ns) from which on it wants rows at `now`; `None` wants all.
+///
+/// # Errors
+/// What DataFusion says when the plan cannot be prepared.
+pub fn reads_since(
+    catalog: &Catalog,
+    table: &ScriptTable,
+    now: TickTime,
+) -> Result<Vec<(&'static str, Option<i64>)>, QueryError> {
+    let mut reads = Vec::new();
+    let plan = prepare(catalog, &table.plan, Spans::Joined)?;
+    plan.transform_down_with_subqueries(|node| {
+        let (scan, window) = match &node {
+            LogicalPlan::Filter(filter) => {
+                (window::event_scan(&filter.input).map(|(scan, _)| scan), window::split(&filter.predicate).0)
+            }
+            LogicalPlan::TableScan(scan) => (Some(scan), None),
+            _ => (None, None),
+        };
+        let Some(table) = scan.and_then(window::table_of).filter(|table| table.kind == Kind::Event) else {
+            return Ok(Transformed::no(node));
+        };
+        let age = window.as_ref().and_then(|window| window.age_ns);
+        reads.push((table.name, age.map(|age| now.as_nanoseconds() - age)));
+        // What is below the filter is its scan.
+        Ok(Transformed::new(node, false, TreeNodeRecursion::Jump))
+    })?;
+    Ok(reads)
 }
 
 /// A filter over an event table: its window becomes the predicate of this `now`, and only rows that can be in it

@@ -20,7 +20,7 @@ mod virtual_columns;
 mod window;
 
 pub use bundled::{Bundled, bundled};
-pub use execute::{QueryError, Snapshot, execute};
+pub use execute::{QueryError, Snapshot, execute, reads_since};
 pub use explain::{Explanation, explain};
 pub use lower::{Refusal, lower};
 pub use render::render_columns;

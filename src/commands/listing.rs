@@ -68,7 +68,7 @@ impl Listing {
         let arrow = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let batch = RecordBatch::try_new(Arc::clone(&arrow), arrays).expect("the schema was made from the arrays");
         let schema = TableSchema { name: self.name.to_owned(), columns };
-        Answer { time: 0, tables: vec![TableRows { schema, arrow, batches: vec![batch] }] }
+        Answer { time: 0, tables: vec![TableRows { schema, arrow, batches: vec![batch] }], notes: Vec::new() }
     }
 }
 

@@ -44,7 +44,7 @@ fn sample() -> TableRows {
 }
 
 fn answer(tables: Vec<TableRows>) -> Answer {
-    Answer { time: 42, tables }
+    Answer { time: 42, tables, notes: Vec::new() }
 }
 
 fn written(answer: &Answer, format: Format) -> String {
