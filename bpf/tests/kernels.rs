@@ -31,6 +31,11 @@ fn traced(meta_package: &str, release: &str, hook: &str) {
 }
 
 #[test]
+fn linux_5_10_is_traced_by_syscall_hooks() {
+    traced("linux-image-cloud-amd64/bullseye", "5.10.", "sys_exit");
+}
+
+#[test]
 fn linux_6_1_is_traced_by_syscall_hooks() {
     traced("linux-image-cloud-amd64", "6.1.", "sys_exit");
 }

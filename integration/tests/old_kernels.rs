@@ -24,6 +24,11 @@ fn check(meta_package: &str, release: &str) -> Result<()> {
 }
 
 #[test]
+fn linux_5_10_is_traced_by_syscall_hooks() -> Result<()> {
+    check("linux-image-cloud-amd64/bullseye", "5.10.")
+}
+
+#[test]
 fn linux_6_1_is_traced_by_syscall_hooks() -> Result<()> {
     check("linux-image-cloud-amd64", "6.1.")
 }
