@@ -96,25 +96,45 @@ static __noinline struct connection *admit(struct sock *sk, __u64 cookie, __u32 
 	return bpf_map_lookup_elem(&connections, &cookie);
 }
 
-/* The current process touches a socket that has no entry: admits it if it is in scope. */
+/* Names a socket that has no cookie. Its address is used again at once, and user space may still be about to hear of the
+ * socket that had it before; a name is never used again. */
+static __always_inline __u64 name_socket(struct sock *sk)
+{
+	__u64 address = (__u64)sk, name = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+	bpf_map_update_elem(&names, &address, &name, BPF_ANY);
+	return name;
+}
+
+/* The current process touches a socket that has no entry: admits it if it is in scope. A cookie of 0 is none. */
 static __always_inline struct connection *meet(struct sock *sk, __u64 cookie, __u32 tgid, __u64 bytes, __u32 direction)
 {
 	if (!socket_in_scope(sk) && !process_in_scope(tgid))
 		return NULL;
+	if (!cookie)
+		cookie = name_socket(sk);
 	struct connection *connection = admit(sk, cookie, tgid, bpf_map_lookup_elem(&pending, &cookie), direction == RECEIVED ? bytes : 0);
 	if (!connection)
 		count_loss(LOSS_CONNECTIONS_FULL, bytes);
 	return connection;
 }
 
-/* Without the helper an unset cookie is replaced by the socket's address: unique while the socket lives. */
+/* What a socket was named by when nobody could give it a cookie; 0 if it has no name yet. */
 static __always_inline __u64 read_cookie(struct sock *sk)
 {
+	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), address = (__u64)sk;
+	__u64 *name = cookie ? NULL : bpf_map_lookup_elem(&names, &address);
+	return name ? *name : cookie;
+}
+
+/* A socket that begins may have the address of one that ended. */
+static __always_inline __u64 first_cookie(struct sock *sk)
+{
 	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	return cookie ? cookie : (__u64)sk;
+	return cookie ? cookie : name_socket(sk);
 }
 
 #define COOKIE(sk) (settings.cookie_helper ? bpf_get_socket_cookie(sk) : read_cookie(sk))
+#define FIRST_COOKIE(sk) (settings.cookie_helper ? bpf_get_socket_cookie(sk) : first_cookie(sk))
 
 /* A connected socket whose cookie a syscall hook could only read must keep one name for life. */
 #define LATE_COOKIE(sk) (settings.syscall_hooks ? read_cookie(sk) : COOKIE(sk))

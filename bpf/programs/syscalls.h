@@ -34,11 +34,12 @@ static __always_inline void moved(struct task_struct *task, __u32 descriptor, st
 		return;
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u64 cookie = read_cookie(sk);
-	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	struct connection *connection = cookie ? bpf_map_lookup_elem(&connections, &cookie) : NULL;
 	if (!connection) {
 		connection = meet(sk, cookie, tgid, result, source->direction);
 		if (!connection)
 			return;
+		cookie = connection->cookie;
 	}
 	if (live.tls)
 		tls_saw_socket(connection, cookie);

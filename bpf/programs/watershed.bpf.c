@@ -9,6 +9,7 @@
 #include "maps/lifecycle.h"
 #include "maps/connections.h"
 #include "maps/pending.h"
+#include "maps/names.h"
 #include "maps/controls.h"
 #include "maps/processes.h"
 #include "maps/cgroups.h"
@@ -65,7 +66,7 @@ int BPF_PROG(socket_state, struct sock *sk, int old, int state)
 		return 0;
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	if (state == TCP_SYN_SENT) {
-		__u64 cookie = COOKIE(sk);
+		__u64 cookie = FIRST_COOKIE(sk);
 		struct pending_open opening = { .opened_ns = bpf_ktime_get_ns(), .start_boottime_ns = current_start(), .tgid = tgid, .role = ROLE_CLIENT };
 		if (tgid != settings.self_tgid)
 			bpf_map_update_elem(&pending, &cookie, &opening, BPF_ANY);
@@ -73,7 +74,7 @@ int BPF_PROG(socket_state, struct sock *sk, int old, int state)
 	}
 	if (state == TCP_ESTABLISHED && old == TCP_SYN_RECV) {
 		/* In softirq: the current task is anyone's, so the owner waits for the first transfer or the close. */
-		__u64 cookie = COOKIE(sk);
+		__u64 cookie = FIRST_COOKIE(sk);
 		struct pending_open opening = { .opened_ns = bpf_ktime_get_ns(), .role = ROLE_SERVER };
 		bpf_map_update_elem(&pending, &cookie, &opening, BPF_ANY);
 		return 0;
@@ -104,8 +105,10 @@ int BPF_PROG(socket_state, struct sock *sk, int old, int state)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(socket_destroyed, struct sock *sk)
 {
-	__u64 cookie = LATE_COOKIE(sk);
+	__u64 cookie = LATE_COOKIE(sk), address = (__u64)sk;
 	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	if (settings.syscall_hooks)
+		bpf_map_delete_elem(&names, &address);
 	if (connection) {
 		__u32 unseen = received_unseen(sk, connection);
 		if (unseen) {

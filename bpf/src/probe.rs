@@ -206,6 +206,8 @@ fn open(config: &Config, settings: Settings, wanted: &dyn Fn(&str) -> bool) -> R
             "data" => map.set_max_entries(ring(config.ring_bytes)),
             "lifecycle" => map.set_max_entries(ring(config.lifecycle_ring_bytes)),
             "connections" | "controls" => map.set_max_entries(config.connections.max(1)),
+            "names" if settings.syscall_hooks == 0 => map.set_max_entries(1),
+            "names" => map.set_max_entries(config.connections.max(1)),
             _ => Ok(()),
         };
         let resized = resized.and_then(|()| match name.as_str() {
