@@ -7,13 +7,14 @@ use std::ops::Bound;
 
 use differential_dataflow::hashable::Hashable;
 use differential_dataflow::trace::cursor::{Cursor, CursorList, cursor_list};
-use differential_dataflow::trace::{BatchCursor, Navigable, TraceReader};
+use differential_dataflow::trace::{BatchCursor, Navigable, SpanOf, TraceReader};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::CapabilitySet;
 use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
+use timely::progress::frontier::MutableAntichain;
 
 use crate::rows::{Row, RowArranged, RowTrace, Rows};
 
@@ -62,7 +63,7 @@ pub fn lookup<'scope>(
             if key.is_empty() { row.hashed() } else { key.hashed() }
         },
     );
-    let mut trace = table.trace;
+    let trace = table.trace;
     rows.inner
         .binary_frontier::<_, CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _, _>(
             table.stream,
@@ -70,69 +71,107 @@ pub fn lookup<'scope>(
             Pipeline,
             name,
             move |_, _| {
-                let mut coming: BTreeMap<u64, Vec<(Row, Row, i64)>> = BTreeMap::new();
-                // With the time at which each ends; one may come before the frontier tells that its times are complete.
-                let mut batches: Vec<(u64, <RowTrace as TraceReader>::Batch)> = Vec::new();
-                // What of the table came in; what of both inputs was dealt with.
-                let mut received = Antichain::from_elem(0_u64);
-                let mut done = 0_u64;
                 let mut held = CapabilitySet::new();
-                let mut kept = Kept::default();
+                let mut lookup = Lookup::new(trace, wanted, made);
                 move |(rows, rows_frontier), (changes, table_frontier), output| {
                     rows.for_each(|capability, data| {
                         capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
                         for ((key, row), time, diff) in data.drain(..) {
-                            coming.entry(time).or_default().push((key, row, diff));
+                            lookup.coming.entry(time).or_default().push((key, row, diff));
                         }
                     });
                     changes.for_each(|capability, spans| {
                         capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
-                        for span in spans.drain(..) {
-                            if received.less_equal(&least(span.lower())) {
-                                received.clone_from(span.upper());
-                            }
-                            let end = least(span.upper());
-                            batches.extend(span.inner.map(|batch| (end, batch)));
-                        }
+                        spans.drain(..).for_each(|span| lookup.receive(span));
                     });
-                    trace.advance_upper(&mut received);
-                    let until = [rows_frontier.frontier(), table_frontier.frontier()]
-                        .map(|frontier| frontier.first().copied().unwrap_or(u64::MAX));
-                    let until = until[0].min(until[1]);
-                    if until <= done {
-                        return;
+                    let complete = |frontier: &MutableAntichain<u64>| frontier.frontier().first().copied();
+                    let until = [complete(rows_frontier), complete(table_frontier)].into_iter().flatten().min();
+                    let until = until.unwrap_or(u64::MAX);
+                    for (time, updates) in lookup.advance(until) {
+                        let capability = held.delayed(&time);
+                        let updates = updates.into_iter().map(|(row, diff)| (row, time, diff));
+                        output.session(&capability).give_iterator(updates);
                     }
-                    let later = coming.split_off(&until);
-                    let mut fresh = std::mem::replace(&mut coming, later);
-                    let mut changed = kept.changes(&batches, &fresh, done..until);
-                    let times: Vec<u64> = fresh.keys().chain(changed.keys()).copied().collect();
-                    if !times.is_empty() {
-                        let through = trace.batches_through(received.borrow());
-                        let table = Table::new(through.expect("what was received ends where a batch does"));
-                        let mut step = Step { table, wanted, made: &made };
-                        for time in BTreeSet::from_iter(times) {
-                            let capability = held.delayed(&time);
-                            let mut session = output.session(&capability);
-                            let give = &mut |row, diff| session.give((row, time, diff));
-                            step.change(time, &kept, changed.remove(&time).unwrap_or_default(), give);
-                            step.add(time, &mut kept, fresh.remove(&time).unwrap_or_default(), give);
-                        }
-                    }
-                    done = until;
-                    batches.retain(|(end, _)| *end > until);
-                    if coming.is_empty() && batches.is_empty() {
+                    if lookup.is_idle() {
                         held = CapabilitySet::new();
                     } else if let Some(first) = held.first().map(|first| *first.time()) {
                         held.downgrade([until.max(first)]);
-                    }
-                    if until < u64::MAX {
-                        trace.set_logical_compaction(Antichain::from_elem(until).borrow());
-                        trace.set_physical_compaction(received.borrow());
                     }
                 }
             },
         )
         .as_collection()
+}
+
+/// Rows with their key, and by how much each changes.
+type Fresh = Vec<(Row, Row, i64)>;
+type Batch = <RowTrace as TraceReader>::Batch;
+
+/// What a look-up knows of its inputs.
+struct Lookup<M> {
+    trace: RowTrace,
+    wanted: Wanted,
+    made: M,
+    /// Rows of times that may not be complete.
+    coming: BTreeMap<u64, Fresh>,
+    /// Changes of the table, with the time at which each ends: one may come before all its times are complete.
+    batches: Vec<(u64, Batch)>,
+    /// What of the table came in; what of both inputs was dealt with.
+    received: Antichain<u64>,
+    done: u64,
+    kept: Kept,
+}
+
+impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Lookup<M> {
+    fn new(trace: RowTrace, wanted: Wanted, made: M) -> Self {
+        let (coming, batches, kept) = (BTreeMap::new(), Vec::new(), Kept::default());
+        Lookup { trace, wanted, made, coming, batches, received: Antichain::from_elem(0), done: 0, kept }
+    }
+
+    fn receive(&mut self, span: SpanOf<RowTrace>) {
+        if self.received.less_equal(&least(span.lower())) {
+            self.received.clone_from(span.upper());
+        }
+        let end = least(span.upper());
+        self.batches.extend(span.inner.map(|batch| (end, batch)));
+    }
+
+    /// Whether nothing waits for a later time.
+    fn is_idle(&self) -> bool {
+        self.coming.is_empty() && self.batches.is_empty()
+    }
+
+    /// Deals with all times before `until`, one after the other; what each of them changes.
+    fn advance(&mut self, until: u64) -> Vec<(u64, Vec<(Row, i64)>)> {
+        self.trace.advance_upper(&mut self.received);
+        if until <= self.done {
+            return Vec::new();
+        }
+        let later = self.coming.split_off(&until);
+        let mut fresh = std::mem::replace(&mut self.coming, later);
+        let mut changed = self.kept.changes(&self.batches, &fresh, self.done..until);
+        let times: BTreeSet<u64> = fresh.keys().chain(changed.keys()).copied().collect();
+        let mut made = Vec::with_capacity(times.len());
+        if !times.is_empty() {
+            let through = self.trace.batches_through(self.received.borrow());
+            let table = Table::new(through.expect("what was received ends where a batch does"));
+            let mut step = Step { table, wanted: self.wanted, made: &self.made };
+            for time in times {
+                let mut updates = Vec::new();
+                let give = &mut |row, diff| updates.push((row, diff));
+                step.change(time, &self.kept, changed.remove(&time).unwrap_or_default(), give);
+                step.add(time, &mut self.kept, fresh.remove(&time).unwrap_or_default(), give);
+                made.push((time, updates));
+            }
+        }
+        self.done = until;
+        self.batches.retain(|(end, _)| *end > until);
+        if until < u64::MAX {
+            self.trace.set_logical_compaction(Antichain::from_elem(until).borrow());
+            self.trace.set_physical_compaction(self.received.borrow());
+        }
+        made
+    }
 }
 
 fn least(frontier: &Antichain<u64>) -> u64 {
@@ -169,8 +208,8 @@ impl Kept {
     /// The table's changes in a range of times that meet these rows or fresh ones.
     fn changes(
         &self,
-        batches: &[(u64, <RowTrace as TraceReader>::Batch)],
-        fresh: &BTreeMap<u64, Vec<(Row, Row, i64)>>,
+        batches: &[(u64, Batch)],
+        fresh: &BTreeMap<u64, Fresh>,
         times: std::ops::Range<u64>,
     ) -> BTreeMap<u64, Changed> {
         let mut changes = BTreeMap::<u64, Changed>::new();
@@ -202,11 +241,11 @@ impl Kept {
 /// The table as it was received.
 struct Table {
     cursor: CursorList<BatchCursor<RowTrace>>,
-    storage: Vec<<RowTrace as TraceReader>::Batch>,
+    storage: Vec<Batch>,
 }
 
 impl Table {
-    fn new(batches: Vec<<RowTrace as TraceReader>::Batch>) -> Self {
+    fn new(batches: Vec<Batch>) -> Self {
         let (cursor, storage) = cursor_list(batches);
         Table { cursor, storage }
     }
@@ -264,7 +303,7 @@ impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Step<'_, M> {
     }
 
     /// Rows came and went: they meet the table as it is now.
-    fn add(&mut self, time: u64, kept: &mut Kept, mut rows: Vec<(Row, Row, i64)>, give: &mut dyn FnMut(Row, i64)) {
+    fn add(&mut self, time: u64, kept: &mut Kept, mut rows: Fresh, give: &mut dyn FnMut(Row, i64)) {
         rows.sort_unstable();
         self.table.rewind();
         for (key, row, diff) in &rows {
