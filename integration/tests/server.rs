@@ -55,6 +55,25 @@ fn named_views_are_there_again_after_a_restart() -> Result<()> {
 }
 
 #[test]
+fn an_answer_tells_which_rows_are_gone() -> Result<()> {
+    let agent = agent(&["--data-budget", "64KiB"])?;
+    agent.settled("SELECT count(*) AS n FROM http_events")?;
+    let asked = |sql: &str| -> Result<String> {
+        let output = agent.command(&["query", "-o", "json", "-s", sql]).output()?;
+        let document: Value = serde_json::from_slice(&output.stdout)?;
+        let told = String::from_utf8(output.stderr)?;
+        assert_eq!(document["notes"].is_null(), told.is_empty(), "{document}: {told}");
+        Ok(told)
+    };
+    let told = asked("SELECT count(*) AS n FROM http_events")?;
+    assert!(told.starts_with("note: rows of `http_events` up to "), "{told}");
+    assert_eq!(asked("SELECT count(*) AS n FROM http_events WHERE time_ > now() - INTERVAL '1 nanosecond'")?, "");
+    assert_eq!(asked("SELECT count(*) AS n FROM processes")?, "");
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+#[test]
 fn only_who_has_the_token_is_answered() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("token");

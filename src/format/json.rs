@@ -8,7 +8,7 @@ use watershed_model::json::{Objects, cells_of, quote, separate, value};
 
 use crate::rows::{Answer, Changes, Column, Event, TableSchema};
 
-/// `{"time": T, "tables": {"NAME": {"columns": […], "rows": [[…], …]}}}` and a line end.
+/// `{"time": T, "tables": {"NAME": {"columns": […], "rows": [[…], …]}}}` and a line end; `"notes": […]` if there are any.
 pub(crate) fn of_answer(answer: &Answer) -> String {
     let mut text = format!("{{\"time\":{},\"tables\":{{", answer.time);
     for (position, table) in answer.tables.iter().enumerate() {
@@ -36,7 +36,16 @@ pub(crate) fn of_answer(answer: &Answer) -> String {
         }
         text.push_str("]}");
     }
-    text.push_str("}}\n");
+    text.push('}');
+    if !answer.notes.is_empty() {
+        text.push_str(",\"notes\":[");
+        for (position, note) in answer.notes.iter().enumerate() {
+            separate(&mut text, position);
+            quote(&mut text, note);
+        }
+        text.push(']');
+    }
+    text.push_str("}\n");
     text
 }
 

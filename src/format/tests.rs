@@ -79,6 +79,13 @@ fn json_is_one_document_of_columns_and_rows() {
 }
 
 #[test]
+fn json_tells_what_a_reader_should_know() {
+    let noted = Answer { notes: vec!["rows are gone".to_owned()], ..answer(Vec::new()) };
+    let document: Value = serde_json::from_str(&written(&noted, Format::Json)).unwrap();
+    assert_eq!(document, serde_json::json!({"time": 42, "tables": {}, "notes": ["rows are gone"]}));
+}
+
+#[test]
 fn csv_quotes_what_needs_it() {
     let text = written(&answer(vec![sample()]), Format::Csv);
     assert!(
