@@ -1,6 +1,7 @@
 //! Kernel side of Watershed: loads the BPF programs, drains what they report. The only crate with `unsafe`.
 
 mod batches;
+mod conntrack;
 mod probe;
 mod requirements;
 mod ring;
@@ -10,6 +11,7 @@ mod tls;
 mod warnings;
 mod wire;
 
+pub use conntrack::conntrack;
 pub use probe::{Config, Error, KernelLoss, Probe, ProbeStatus};
 pub use requirements::{Requirement, check};
 pub use scope::{Scope, ScopeError};

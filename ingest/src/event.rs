@@ -23,6 +23,32 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// Both ends of a connection, as one of them has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Ends {
+    /// This end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+}
+
+impl Ends {
+    /// As the other end has them, if nothing changes addresses on the way.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Ends { local: self.remote, remote: self.local }
+    }
+}
+
+/// A connection whose addresses are changed on the way, so that its ends do not mirror each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translation {
+    /// As the client has it.
+    pub client: Ends,
+    /// As the server has it.
+    pub server: Ends,
+}
+
 /// What is known of a connection from its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Connection {
@@ -165,6 +191,8 @@ pub enum Event<'a> {
         #[serde(borrow, serialize_with = "as_bytes")]
         captured: &'a [u8],
     },
+    /// The addresses of a connection are changed on the way. Comes before the connection's data, if it is of this node.
+    Translated(Translation),
 }
 
 fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,6 @@
 //! Where events come from. A source owns the clock: it ends every tick with a [`Event::Tick`].
 
+mod conntrack;
 pub(crate) mod kernel;
 pub(crate) mod proc;
 pub(crate) mod recording;

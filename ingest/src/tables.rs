@@ -156,6 +156,7 @@ impl Tables {
                     processes.upid(pid).unwrap_or(Upid { asid, pid, start_ticks: 0 })
                 });
             }
+            Event::Translated(translation) => self.connections.translate(translation),
             Event::Tick { time } => return Some(self.flush(time)),
         }
         None

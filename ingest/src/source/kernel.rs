@@ -9,6 +9,7 @@ use watershed_bpf::{Data, Direction, Lifecycle, Probe, TlsLibrary};
 
 use crate::clock::{self, TICK_MS};
 use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
+use crate::source::conntrack::Conntrack;
 use crate::source::{Source, State, proc};
 
 /// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core: the shortest of these
@@ -99,6 +100,7 @@ fn event_of<'a>(data: &Data<'a>) -> Event<'a> {
 
 pub(crate) struct Kernel {
     probe: Probe,
+    conntrack: Option<Conntrack>,
     capture_bytes: u32,
     busy: bool,
     events: u64,
@@ -132,6 +134,7 @@ impl Kernel {
         let now = Instant::now();
         Ok(Kernel {
             probe,
+            conntrack: Conntrack::open(),
             capture_bytes: config.capture_bytes,
             busy: false,
             events: 0,
@@ -181,7 +184,7 @@ impl Kernel {
         each(&Event::Clock { monotonic_ns, boottime_ns, realtime_ns });
     }
 
-    /// Hands out beginnings; ends go to `self.ends`.
+    /// Hands out beginnings, and how their addresses are translated; ends go to `self.ends`.
     fn drain_lifecycle(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), crate::Error> {
         let (known, processes, ends) = (&mut self.known, &mut self.processes, &mut self.ends);
         self.probe.drain_lifecycle(&mut |record| match record {
@@ -203,6 +206,10 @@ impl Kernel {
                 ends.push(Event::Exit { tgid, status: exit_code, time_ns });
             }
         })?;
+        // The kernel told of their translation before any of them was open.
+        if let Some(conntrack) = &mut self.conntrack {
+            conntrack.drain(each);
+        }
         Ok(())
     }
 
@@ -381,7 +388,8 @@ impl Source for Kernel {
         clock::sleep_to_multiple(Duration::from_millis(self.drain_ms));
         let stirred = Cell::new(false);
         let each: &mut dyn FnMut(&Event<'_>) = &mut |event| {
-            stirred.set(true);
+            // Translations alone change no row, and most are of connections that are not traced.
+            stirred.set(stirred.get() || !matches!(event, Event::Translated(_)));
             each(event);
         };
         self.drain(each)?;

@@ -12,7 +12,7 @@ use watershed_model::Upid;
 use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{ConnectionParser, Counts, Direction, Pool, Segment, http1};
 
-use crate::event::{Attention, Connection, Role, Stream, Totals};
+use crate::event::{Attention, Connection, Role, Stream, Totals, Translation};
 use crate::redaction::Rule;
 use crate::tables::conn_stats::{Amounts, ConnStats, Key};
 use crate::tables::exchanges::Exchanges;
@@ -114,6 +114,10 @@ impl Connections {
         }
         let upid = tracked.upid;
         self.owners.open(&info, upid);
+    }
+
+    pub(crate) fn translate(&mut self, translation: Translation) {
+        self.owners.translate(translation);
     }
 
     /// Takes bytes; `upid` finds the process when the connection changed hands.

@@ -6,7 +6,7 @@ use arrow::datatypes::Int64Type;
 use watershed_model::{Tick, Upid};
 
 use super::{Config, Tables};
-use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
+use crate::event::{Attention, Connection, Endpoint, Ends, Event, Role, Stream, Totals, Translation};
 use crate::recording::{Block, Reader, Writer};
 
 const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -76,11 +76,40 @@ fn both_ends_are_rows_and_know_each_other() {
     assert_eq!((rows(&ticks[0], "http_events"), rows(&ticks[1], "conn_stats")), (2, 2));
     assert_eq!(rows(&ticks[1], "proc_exit_events"), 1);
     assert_eq!(rows(&ticks[1], "system.losses"), 0);
-    let (_, http) = ticks[0].events.iter().find(|(name, _)| *name == "http_events").unwrap();
+    assert_eq!(peers(&ticks[0]), [10, 20]);
+}
+
+/// Who is at the other ends of exchanges.
+fn peers(tick: &Tick) -> Vec<u32> {
+    let (_, http) = tick.events.iter().find(|(name, _)| *name == "http_events").unwrap();
     let peers = http.column_by_name("remote_upid").unwrap();
     let peers = peers.as_any().downcast_ref::<arrow::array::FixedSizeBinaryArray>().unwrap();
-    let pids: Vec<u32> = (0..2).map(|row| Upid::from_bytes(peers.value(row).try_into().unwrap()).pid).collect();
-    assert_eq!(pids, [10, 20]);
+    (0..http.num_rows()).map(|row| Upid::from_bytes(peers.value(row).try_into().unwrap()).pid).collect()
+}
+
+#[test]
+fn ends_whose_addresses_are_changed_on_the_way_know_each_other() {
+    let pod =
+        |last, port| Endpoint { address: std::net::Ipv4Addr::new(10, 88, 1, last).to_ipv6_mapped().octets(), port };
+    let (service, gateway) = (pod(0, 80), pod(1, 1024));
+    // To a service from another pod, and from the server's own pod, whose address is then changed too.
+    for (client, seen) in [(pod(2, 4000), pod(2, 4000)), (pod(3, 4000), gateway)] {
+        let client = Ends { local: client, remote: service };
+        let server = Ends { local: pod(3, 8080), remote: seen };
+        let translated = Event::Translated(Translation { client, server });
+        let mut events = conversation();
+        for (event, ends) in events[2..4].iter_mut().zip([client, server]) {
+            let Event::Open(connection) = event else { panic!("open") };
+            (connection.local, connection.remote) = (ends.local, ends.remote);
+        }
+        assert_eq!(peers(&ticks(&events)[0]), [0, 0], "nothing says that they belong together");
+        // Also of connections that were there before.
+        for at in 2..5 {
+            let mut events = events.clone();
+            events.insert(at, translated.clone());
+            assert_eq!(peers(&ticks(&events)[0]), [10, 20]);
+        }
+    }
 }
 
 fn int(tick: &Tick, table: &str, column: &str) -> Vec<i64> {
