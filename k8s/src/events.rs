@@ -25,9 +25,13 @@ pub fn between(before: Option<&Object>, after: &Object, now_ns: i64) -> Vec<Row>
     }
     for container in &pod.containers {
         let earlier = before_pod.containers.iter().find(|earlier| earlier.name == container.name);
-        rows.extend(of_container(earlier, container).map(|event| {
-            row(after, pod, now_ns, [&container.name, event, &container.last_reason, &container.message])
-        }));
+        // Of a container that was not started again yet, the present run is the one that ended.
+        let ended = container.state == "Terminated";
+        let reason = if ended { &container.reason } else { &container.last_reason };
+        rows.extend(
+            of_container(earlier, container)
+                .map(|event| row(after, pod, now_ns, [&container.name, event, reason, &container.message])),
+        );
     }
     match (before_pod.ready, pod.ready) {
         (false, true) => rows.push(of_pod(now_ns, "ready")),
@@ -83,7 +87,11 @@ mod tests {
     }
 
     fn events(before: Option<&Object>, after: &Object) -> Vec<String> {
-        let position = POD_EVENTS.column("event").unwrap();
+        texts("event", before, after)
+    }
+
+    fn texts(column: &str, before: Option<&Object>, after: &Object) -> Vec<String> {
+        let position = POD_EVENTS.column(column).unwrap();
         let text = |row: Row| match &row.values[position] {
             Value::Text(text) => text.to_string(),
             other => panic!("{other:?}"),
@@ -111,5 +119,7 @@ mod tests {
         assert_eq!(events(Some(&runs), &killed), ["oom_killed"]);
         assert_eq!(events(Some(&killed), &again), ["restarted"]);
         assert_eq!(events(Some(&runs), &again), ["oom_killed", "restarted"]);
+        assert_eq!(texts("reason", Some(&runs), &killed), ["OOMKilled"]);
+        assert_eq!(texts("reason", Some(&killed), &again), ["OOMKilled"]);
     }
 }
