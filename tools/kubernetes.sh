@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Builds etcd and kube-apiserver for the tests that want a real API server, once, into the cache:
-#   tools/kubernetes.sh            prints the folder that holds both
-#   tools/kubernetes.sh --built    the same, but builds nothing: fails when one is missing
+# Builds Kubernetes for the tests that want a real one, once, into the cache:
+#   tools/kubernetes.sh                    builds what is missing and prints the folder that holds it
+#   tools/kubernetes.sh --built NAME…      the same, but builds nothing: fails when one of these is missing
 # The versions are those of integration/kubernetes/go.mod. Takes six minutes on two cores the first time.
 set -euo pipefail
 cd "$(dirname "$0")/../integration/kubernetes"
 version=$(awk '$1 == "k8s.io/kubernetes" || ($1 == "require" && $2 == "k8s.io/kubernetes") { print $NF; exit }' go.mod)
 bin=${WATERSHED_CACHE:-$HOME/.cache/watershed}/kubernetes/$version
 if [ "${1:-}" = --built ]; then
-  [ -x "$bin/etcd" ] && [ -x "$bin/kube-apiserver" ] || { echo "not built; run tools/kubernetes.sh" >&2; exit 1; }
+  for name in "${@:2}"; do
+    [ -x "$bin/$name" ] || { echo "$name is not built; run tools/kubernetes.sh" >&2; exit 1; }
+  done
   echo "$bin"
   exit
 fi
@@ -25,5 +27,8 @@ build() {
 
 command -v go >/dev/null || { echo "go is missing: install Go 1.24 or later" >&2; exit 1; }
 build etcd go.etcd.io/etcd/server/v3
-build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver "-X k8s.io/component-base/version.gitVersion=$version"
+# The API server alone is what most tests need, so it comes first; the others run the nodes.
+for name in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
+  build "$name" "k8s.io/kubernetes/cmd/$name" "-X k8s.io/component-base/version.gitVersion=$version"
+done
 echo "$bin"

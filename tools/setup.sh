@@ -11,8 +11,8 @@ build_files=(/usr/include/libelf.h:libelf-dev /usr/include/zlib.h:zlib1g-dev /us
 demo=(nginx:nginx-light python3:python3 curl:curl ip:iproute2)
 test=(wrk:wrk ab:apache2-utils h2load:nghttp2-client nghttpd:nghttp2-server redis-server:redis-server redis-cli:redis-tools openssl:openssl apache2:apache2-bin node:nodejs go:golang-go qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio strip:binutils
   tshark:tshark nats-server:nats-server rabbitmq-server:rabbitmq-server mariadbd:mariadb-server unbound:unbound named:bind9 setpriv:util-linux
-  java:default-jre-headless mvn:maven gnutls-serv:gnutls-bin wget:wget)
-test_files=(/usr/lib/postgresql:postgresql)
+  java:default-jre-headless mvn:maven gnutls-serv:gnutls-bin wget:wget containerd:containerd runc:runc nft:nftables)
+test_files=(/usr/lib/postgresql:postgresql /usr/lib/cni/bridge:containernetworking-plugins)
 
 missing=()
 want_commands() {
@@ -77,6 +77,6 @@ if printf '%s\n' "$@" | grep -qx test; then
   fi
   "$(dirname "$0")/servers.sh"
   # Minutes the first time, and kept in the cache; where it cannot be built, the tests that need it say so.
-  "$(dirname "$0")/kubernetes.sh" >/dev/null || echo "setup: there will be no API server for the tests of names" >&2
+  "$(dirname "$0")/kubernetes.sh" >/dev/null || echo "setup: there will be no Kubernetes for the tests of names" >&2
 fi
 echo "setup: all there"

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::network::command_in;
 use crate::processes::{self, Owned};
 
 /// The binary that `cargo build` put beside the tests, or the one named by `WATERSHED_BIN`.
@@ -29,6 +30,7 @@ pub fn binary() -> PathBuf {
 #[derive(Debug)]
 pub struct Agent {
     process: Owned,
+    namespace: Option<String>,
     address: String,
 }
 
@@ -38,7 +40,15 @@ impl Agent {
     /// # Errors
     /// When it ends before; the error holds what it printed.
     pub fn start(flags: &[&str]) -> Result<Self> {
-        let mut command = Command::new(binary());
+        Self::start_in(None, flags)
+    }
+
+    /// The same in a network namespace, as `ip netns` knows it: it listens there and commands are given there.
+    ///
+    /// # Errors
+    /// As [`Agent::start`].
+    pub fn start_in(namespace: Option<&str>, flags: &[&str]) -> Result<Self> {
+        let mut command = command_in(namespace, &binary());
         command.args(["run", "--listen", "127.0.0.1:0"]).args(flags).stderr(Stdio::piped());
         let mut process = Owned::spawn(&mut command)?;
         let stderr = process.0.stderr.take().context("stderr is piped")?;
@@ -50,7 +60,7 @@ impl Agent {
                 let address = rest.split_whitespace().next().unwrap_or_default().to_owned();
                 // The rest is read to its end, or the agent would block on a full pipe.
                 std::thread::spawn(move || lines.for_each(|line| eprintln!("agent: {}", line.unwrap_or_default())));
-                return Ok(Agent { process, address });
+                return Ok(Agent { process, namespace: namespace.map(str::to_owned), address });
             }
             printed += &line;
             printed.push('\n');
@@ -76,7 +86,7 @@ impl Agent {
     /// A command of the CLI against this agent.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = command_in(self.namespace.as_deref(), &binary());
         command.args(arguments).env("WATERSHED_SERVER", &self.address);
         command
     }
@@ -126,6 +136,18 @@ impl Agent {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("a line with VmRSS")?;
         line.split_whitespace().nth(1).context("a number")?.parse().context("a number of KiB")
+    }
+
+    /// Processor time that it has used, user's and kernel's, in hundredths of a second.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn processor_hundredths(&self) -> Result<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        // The name in parentheses may hold anything.
+        let (_, fields) = stat.rsplit_once(") ").context("a name in parentheses")?;
+        let times = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
+        times.sum::<Result<u64, _>>().context("two numbers")
     }
 
     /// Process id of the agent.

@@ -1,5 +1,6 @@
 //! Network namespaces that see each other, each with an address of its own, as pods have them.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -47,6 +48,13 @@ impl Network {
 /// A command in a namespace's network, with everything else as it is here.
 #[must_use]
 pub fn inside(namespace: &str, program: &str) -> Command {
+    command_in(Some(namespace), Path::new(program))
+}
+
+/// The same, or a command in the network of this process.
+#[must_use]
+pub fn command_in(namespace: Option<&str>, program: &Path) -> Command {
+    let Some(namespace) = namespace else { return Command::new(program) };
     let mut command = Command::new("nsenter");
     command.arg(format!("--net={}", path_of(namespace))).arg(program);
     command
@@ -58,6 +66,7 @@ pub fn path_of(namespace: &str) -> String {
     format!("/run/netns/{namespace}")
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
+/// Runs `ip`.
+pub(crate) fn ip(arguments: &[&str]) -> Result<()> {
     processes::output(Command::new("ip").args(arguments)).map(drop)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Request;
+use super::{Request, image};
 
 /// Makes a namespace.
 #[must_use]
@@ -72,4 +72,48 @@ pub fn grant(name: &str, resources: &[&str]) -> [Request; 2] {
         ("POST", format!("{group}/clusterroles"), Some(role)),
         ("POST", format!("{group}/clusterrolebindings"), Some(binding)),
     ]
+}
+
+/// What runs the pods' program with these arguments; with a port, its pod is ready when that is open.
+#[must_use]
+pub fn program(arguments: &[&str], port: Option<u16>) -> Value {
+    let command: Vec<_> = [image::PROGRAM].iter().chain(arguments).collect();
+    let mut container = json!({"name": "main", "image": image::NAME, "imagePullPolicy": "Never", "command": command});
+    if let Some(port) = port {
+        container["readinessProbe"] = json!({"tcpSocket": {"port": port}, "periodSeconds": 1});
+    }
+    json!({"terminationGracePeriodSeconds": 5, "enableServiceLinks": false, "containers": [container]})
+}
+
+/// Makes a pod with `app: APP` that a kubelet runs.
+#[must_use]
+pub fn real_pod(namespace: &str, name: &str, app: &str, spec: Value) -> Request {
+    let body = json!({"metadata": {"name": name, "labels": {"app": app}}, "spec": spec});
+    ("POST", format!("/api/v1/namespaces/{namespace}/pods"), Some(body))
+}
+
+/// Makes an owner of pods with `app: NAME`, such as `deployments` or `daemonsets` of apps; `more` is what else its
+/// specification has.
+#[must_use]
+pub fn workload(namespace: &str, kind: &str, name: &str, spec: Value, more: Value) -> Request {
+    let mut body = json!({"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": {"labels": {"app": name}}, "spec": spec}}});
+    let more = more.as_object().into_iter().flatten();
+    more.for_each(|(key, value)| body["spec"][key] = value.clone());
+    ("POST", format!("/apis/apps/v1/namespaces/{namespace}/{kind}"), Some(body))
+}
+
+/// Makes a job whose pod runs once.
+#[must_use]
+pub fn job(namespace: &str, name: &str, mut spec: Value) -> Request {
+    spec["restartPolicy"] = json!("Never");
+    let body = json!({"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": {"spec": spec}}});
+    ("POST", format!("/apis/batch/v1/namespaces/{namespace}/jobs"), Some(body))
+}
+
+/// Makes a service by its whole specification.
+#[must_use]
+pub fn service_of(namespace: &str, name: &str, spec: Value) -> Request {
+    let body = json!({"metadata": {"name": name}, "spec": spec});
+    ("POST", format!("/api/v1/namespaces/{namespace}/services"), Some(body))
 }
