@@ -47,6 +47,8 @@ bench: setup-test ## the figures: benches, comparisons with DuckDB and dbsp, the
 	@benches/live/compare.py $(TARGET)/release/watershed
 	$(call say,from a closed time to its committed Kafka record)
 	WATERSHED_BIN=$(abspath $(TARGET))/release/watershed cargo test -p watershed-integration --test kafka_lag -- --ignored --nocapture
+	$(call say,names from a cluster of 5000 pods)
+	WATERSHED_BIN=$(abspath $(TARGET))/release/watershed cargo test -p watershed-integration --test names_scale -- --ignored --nocapture
 	$(call say,faults injected into live traffic and what the detectors make of them (50 minutes))
 	@benches/detectors.py $(TARGET)/release/watershed
 
