@@ -193,6 +193,13 @@ pub enum Event<'a> {
     },
     /// The addresses of a connection are changed on the way. Comes before the connection's data, if it is of this node.
     Translated(Translation),
+    /// What the machine calls a container. Comes before its processes.
+    Container {
+        #[serde(borrow)]
+        id: &'a str,
+        #[serde(borrow)]
+        name: &'a str,
+    },
 }
 
 fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {

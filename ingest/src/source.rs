@@ -4,6 +4,7 @@ mod conntrack;
 pub(crate) mod kernel;
 pub(crate) mod proc;
 pub(crate) mod recording;
+mod runtime;
 
 use crate::event::{Attention, Event, Stream};
 

@@ -130,8 +130,10 @@ impl Tables {
                 let upid = Upid { asid: self.asid, pid: tgid, start_ticks };
                 let parent = self.processes.upid(parent).unwrap_or(Upid::NONE);
                 let start_ns = self.start_ns(upid);
+                let container_name = self.processes.container_name(cgroup);
                 self.processes.correct(upid, |process| {
                     process.start_ns = start_ns;
+                    process.container_name = container_name;
                     process.parent = if parent.is_some() { parent } else { process.parent };
                     comm.clone_into(&mut process.name);
                     cmdline.clone_into(&mut process.cmdline);
@@ -156,6 +158,7 @@ impl Tables {
                     processes.upid(pid).unwrap_or(Upid { asid, pid, start_ticks: 0 })
                 });
             }
+            Event::Container { id, name } => self.processes.name_container(id, name),
             Event::Translated(translation) => self.connections.translate(translation),
             Event::Tick { time } => return Some(self.flush(time)),
         }

@@ -261,3 +261,26 @@ fn a_process_is_named_by_the_pod_of_its_cgroup_as_root() -> Result<()> {
     drop(server);
     Ok(())
 }
+
+#[test]
+fn without_kubernetes_a_process_is_named_by_its_systemd_service_as_root() -> Result<()> {
+    let name = "without_kubernetes_a_process_is_named_by_its_systemd_service";
+    if !machine::can_trace(name, &["python3", "ab", "curl", "nsenter", "ip"]) {
+        return Ok(());
+    }
+    let Some(cgroup) = Cgroup::new("names-test/system.slice/web.service") else {
+        println!("SKIPPED {name}: no cgroup can be made here");
+        return Ok(());
+    };
+    let mut network = Network::new("wss")?;
+    let (client, server) = (network.add("client", "10.201.0.1")?, network.add("server", CART)?);
+    let server = serve(&server, CART)?;
+    std::fs::write(cgroup.0.join("cgroup.procs"), server.pid().to_string())?;
+    let agent = Agent::start(&["--scope", &format!("pid:{}", server.pid()), "--kubeconfig", "none"])?;
+    request(&client, CART, 30)?;
+    let named = "SELECT count(*) FROM http_events WHERE trace_role = 2 AND container = 'web.service'";
+    wait_until("the requests", || agent.number(named).ok() == Some(30))?;
+    assert_eq!(agent.stop(), Some(0));
+    drop(server);
+    Ok(())
+}

@@ -291,6 +291,7 @@ fn process_rows(processes: &[(u32, usize)]) -> RecordBatch {
         time(0),
         Arc::new(Int64Array::from(vec![0; processes.len()])) as ArrayRef,
         text(&|_| ""),
+        text(&|_| ""),
     ];
     RecordBatch::try_new(tables::PROCESSES.storage_schema(), columns).unwrap()
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
@@ -10,7 +11,8 @@ use watershed_bpf::{Data, Direction, Lifecycle, Probe, TlsLibrary};
 use crate::clock::{self, TICK_MS};
 use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
 use crate::source::conntrack::Conntrack;
-use crate::source::{Source, State, proc};
+use crate::source::{Source, State, proc, runtime};
+use crate::tables::containers::{container_of, pod_of};
 
 /// A wake-up costs as much as a hundred events, a long drain delays whoever waits for the core: the shortest of these
 /// at which a drain finds [`DRAINED_EVENTS`]. In the longest, a load that begins at once fills half of the ring.
@@ -29,6 +31,8 @@ const NAMES: Duration = Duration::from_secs(2);
 const DATAGRAMS_IDLE_NS: u64 = 60_000_000_000;
 /// A process maps libraries for some time after it was met: it is looked at again at these ages, in seconds.
 const LIBRARIES_AFTER: [u64; 3] = [1, 3, 10];
+/// Containers that are remembered as asked for.
+const CONTAINERS_MAX: usize = 64 << 10;
 const CLOCK_MOVED_NS: i64 = 1_000_000;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -52,6 +56,8 @@ struct Named {
 #[derive(Default)]
 struct Processes {
     known: Map<u32, Named>,
+    /// Containers whose names were asked for.
+    containers: HashSet<String, foldhash::fast::RandomState>,
     /// Met since their libraries were looked at.
     fresh: Vec<u32>,
 }
@@ -59,6 +65,19 @@ struct Processes {
 impl Processes {
     fn forget(&mut self, tgid: u32) {
         self.known.remove(&tgid);
+    }
+
+    /// Id and name of a container that is met first, if the machine has a name for it.
+    fn name_container<'a>(&mut self, cgroup: &'a str) -> Option<(&'a str, String)> {
+        let id = container_of(cgroup);
+        if id.is_empty() || !pod_of(cgroup).is_empty() || self.containers.contains(id) {
+            return None;
+        }
+        if self.containers.len() >= CONTAINERS_MAX {
+            self.containers.clear();
+        }
+        self.containers.insert(id.to_owned());
+        Some((id, runtime::name_of(Path::new(runtime::HOST), id)?))
     }
 }
 
@@ -479,6 +498,9 @@ fn describe(tgid: u32, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_
     processes.known.insert(tgid, Named { comm, busy: false });
     processes.fresh.push(tgid);
     let Some(process) = process else { return };
+    if let Some((id, name)) = processes.name_container(&process.cgroup) {
+        each(&Event::Container { id, name: &name });
+    }
     each(&Event::Process {
         tgid,
         start_ticks: process.start_ticks,

@@ -23,6 +23,11 @@ pub(crate) fn pod_of(cgroup: &str) -> String {
     uids.map(|uid| uid.replace('_', "-")).find(|uid| is_uid(uid)).unwrap_or_default()
 }
 
+/// The innermost systemd service in a path, else empty.
+pub(crate) fn service_of(cgroup: &str) -> &str {
+    cgroup.rsplit('/').find(|part| part.ends_with(".service")).unwrap_or_default()
+}
+
 fn is_uid(text: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let mut parts = text.split('-');
@@ -61,6 +66,19 @@ mod tests {
         }
         for path in [format!("/docker/{id}"), format!("/system.slice/docker-{id}.scope")] {
             assert_eq!((container_of(&path), pod_of(&path).as_str()), (id.as_str(), ""), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_innermost_service_of_systemd_is_found() {
+        for (path, service) in [
+            ("/system.slice/nginx.service", "nginx.service"),
+            ("/system.slice/system-postgresql.slice/postgresql@15-main.service/inner", "postgresql@15-main.service"),
+            ("/user.slice/user-0.slice/user@0.service/app.slice/web.service", "web.service"),
+            ("/user.slice/user-0.slice/session-1.scope", ""),
+            ("", ""),
+        ] {
+            assert_eq!(service_of(path), service, "{path}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use watershed_model::{StateChange, Upid, tables as model_tables};
 
-use crate::tables::containers::{container_of, pod_of};
+use crate::tables::containers::{container_of, pod_of, service_of};
 use crate::tables::rows::Rows;
 
 const PROCESSES_MAX: usize = 64 << 10;
@@ -19,6 +19,7 @@ pub(crate) struct Process {
     pub(crate) cmdline: String,
     pub(crate) exe: String,
     pub(crate) cgroup: String,
+    pub(crate) container_name: String,
     pub(crate) start_ns: i64,
     pub(crate) exit_ns: i64,
     pub(crate) exit_code: i64,
@@ -30,6 +31,8 @@ pub(crate) struct Processes {
     by_upid: HashMap<Upid, Process, foldhash::fast::RandomState>,
     upid_by_pid: HashMap<u32, Upid, foldhash::fast::RandomState>,
     exited: VecDeque<(i64, Upid)>,
+    /// Names that the machine gives to containers, by their ids.
+    container_names: HashMap<String, String, foldhash::fast::RandomState>,
     rows: Rows,
     diffs: Vec<i64>,
     pub(crate) dropped: u64,
@@ -42,6 +45,7 @@ impl Processes {
             by_upid: HashMap::default(),
             upid_by_pid: HashMap::default(),
             exited: VecDeque::new(),
+            container_names: HashMap::default(),
             rows: Rows::new(&model_tables::PROCESSES),
             diffs: Vec::new(),
             dropped: 0,
@@ -76,6 +80,19 @@ impl Processes {
         self.by_upid.insert(upid, after);
     }
 
+    pub(crate) fn name_container(&mut self, id: &str, name: &str) {
+        if self.container_names.len() < PROCESSES_MAX {
+            self.container_names.insert(id.to_owned(), name.to_owned());
+        }
+    }
+
+    /// What the machine calls the container or the service of a cgroup; Kubernetes has better names.
+    pub(crate) fn container_name(&self, cgroup: &str) -> String {
+        let by_runtime = self.container_names.get(container_of(cgroup)).map(String::as_str);
+        let by_systemd = || if pod_of(cgroup).is_empty() { service_of(cgroup) } else { "" };
+        by_runtime.unwrap_or_else(by_systemd).to_owned()
+    }
+
     pub(crate) fn exit(&mut self, pid: u32, exit_ns: i64, exit_code: i64) {
         let Some(upid) = self.upid_by_pid.remove(&pid) else { return };
         self.correct(upid, |process| {
@@ -101,7 +118,8 @@ impl Processes {
             .int(process.start_ns)
             .int(process.exit_ns)
             .int(process.exit_code)
-            .text(&pod_of(&process.cgroup));
+            .text(&pod_of(&process.cgroup))
+            .text(&process.container_name);
     }
 
     pub(crate) fn flush(&mut self, now_ns: i64) -> Option<StateChange> {

@@ -88,6 +88,29 @@ fn peers(tick: &Tick) -> Vec<u32> {
 }
 
 #[test]
+fn containers_outside_of_kubernetes_have_the_names_that_the_machine_gives_them() {
+    let id = "0123456789abcdef".repeat(4);
+    let uid = "0a1b2c3d-0000-4111-8222-333344445555";
+    let paths = [
+        format!("/docker/{id}"),
+        "/system.slice/nginx.service".to_owned(),
+        format!("/system.slice/containerd.service/kubepods/pod{uid}/{}", id.replace('0', "f")),
+    ];
+    let mut tables = Tables::new(&Config::default());
+    tables.apply(&Event::Container { id: &id, name: "web" });
+    for (tgid, cgroup) in (1..).zip(&paths) {
+        let (comm, cmdline, exe) = ("c", "c", "/c");
+        tables.apply(&Event::Process { tgid, start_ticks: 1, parent: 0, comm, cmdline, exe, cgroup });
+    }
+    // A child is in its parent's container.
+    tables.apply(&Event::Fork { parent: 1, tgid: 9, start_boottime_ns: 50_000_000 });
+    let tick = tables.apply(&Event::Tick { time: 1_000_100 }).unwrap();
+    let processes = tick.states.iter().find(|change| change.table == "processes").unwrap();
+    let names = processes.rows.column_by_name("container_name").unwrap().as_string::<i32>();
+    assert_eq!(names.iter().flatten().collect::<Vec<_>>(), ["web", "nginx.service", "", "web"]);
+}
+
+#[test]
 fn ends_whose_addresses_are_changed_on_the_way_know_each_other() {
     let pod =
         |last, port| Endpoint { address: std::net::Ipv4Addr::new(10, 88, 1, last).to_ipv6_mapped().octets(), port };

@@ -32,6 +32,11 @@ pub static PROCESSES: Table = Table {
             DataType::String,
             "uid of its pod found in the cgroup path, empty where it is not there.",
         ),
+        Column::new(
+            "container_name",
+            DataType::String,
+            "Name of its container as Docker or Podman know it, else its systemd service; empty in pods.",
+        ),
     ],
 };
 

@@ -30,6 +30,11 @@ impl Function {
                 format!("Id of the {} that has an address, at a time if one is given; else the youngest.", of.noun())
             }
             Means::Of(outer, inner) => format!("{outer} of {inner}."),
+            Means::ContainerName => {
+                "Name of a process's container in its pod; without Kubernetes, as Docker or Podman call it, else its systemd \
+                 service."
+                    .into()
+            }
             Means::PodOrAddress => "Name of a process's pod, or of the pod that had the address at the time.".into(),
             Means::BestName => {
                 "The best known name: the service, else the pod, else process@host, else the address; by the address's \
@@ -63,6 +68,8 @@ pub(super) enum Means {
     Since,
     /// Another metadata function of another's result; a time goes to the inner one.
     Of(&'static str, &'static str),
+    /// The container's name in its pod, else as the machine calls it.
+    ContainerName,
     /// The pod of a process, else that of the address.
     PodOrAddress,
     /// The best known name of a process, or of an address where that is not known.
@@ -100,7 +107,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("upid_to_cmdline", &[U], S, Process, "cmdline"),
     of("upid_to_hostname", &[U], S, Process, "host"),
     of("upid_to_process_name", &[U], S, Process, "name"),
-    of("upid_to_container_name", &[U], S, UpidToPod, "container_name"),
+    Function { name: "upid_to_container_name", arguments: &[U], result: S, means: Means::ContainerName },
     of("upid_to_namespace", &[U], S, UpidToPod, "namespace"),
     of("upid_to_node_name", &[U], S, UpidToPod, "node"),
     of("upid_to_pod_id", &[U], S, UpidToPod, "pod_id"),

@@ -81,7 +81,7 @@ impl Lookup {
 
     fn sql(self) -> &'static str {
         match self {
-            Lookup::Process => "SELECT upid AS key, name, cmdline, host, container FROM processes",
+            Lookup::Process => "SELECT upid AS key, name, cmdline, host, container, container_name FROM processes",
             // A container may be listed late, or not any more when it was started again; the pod's uid is in the path.
             Lookup::UpidToPod => {
                 "SELECT p.upid AS key, p.container_name, o.* FROM ( \

@@ -192,6 +192,12 @@ impl Joins<'_> {
                     let call = self.call(outer, vec![self.call(inner, arguments)?])?;
                     self.expression(call, input, made)?
                 }
+                Means::ContainerName => {
+                    let (column, result) = ("container_name", function.result);
+                    let in_pod = self.column(Lookup::UpidToPod, key.clone(), column, result, input, made)?;
+                    let on_machine = self.column(Lookup::Process, key, column, result, input, made)?;
+                    when(in_pod.clone().not_eq(lit("")), in_pod).otherwise(on_machine)?
+                }
                 Means::PodOrAddress => {
                     let by_process = self.call("upid_to_pod_name", vec![key])?;
                     if arguments.is_empty() {

@@ -13,7 +13,12 @@ fn every_function_finds_its_column() {
             Means::Column(lookup, column) => (lookup, *column),
             Means::Owner(lookup) => (lookup, "owners"),
             Means::Since => (&Lookup::AddressSpans, "spans"),
-            Means::Of(..) | Means::PodOrAddress | Means::BestName | Means::BestKind | Means::Nothing => continue,
+            Means::Of(..)
+            | Means::ContainerName
+            | Means::PodOrAddress
+            | Means::BestName
+            | Means::BestKind
+            | Means::Nothing => continue,
         };
         let plan = catalog.facts.plan(*lookup);
         let schema = plan.schema();
