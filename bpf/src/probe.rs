@@ -415,6 +415,11 @@ impl Probe {
         Ok(self.data.drain(&mut |record| wire::data(record).into_iter().for_each(&mut *each)))
     }
 
+    /// The next [`Self::drain_data`] stops at the transfers that are complete by now.
+    pub fn bound_data(&mut self) {
+        self.data.bound();
+    }
+
     /// Whether transfers that were complete when [`Self::drain_data`] began were left for the next time.
     #[must_use]
     pub fn data_is_behind(&self) -> bool {

@@ -61,6 +61,8 @@ pub(crate) struct Ring {
     wrapped: Vec<u8>,
     /// The last drain stopped at a record that was being written.
     stopped: bool,
+    /// Where the next drain stops, if it was said.
+    bound: Option<u64>,
 }
 
 impl Ring {
@@ -68,12 +70,19 @@ impl Ring {
         let consumer = Mapping::new(fd, page(), true, 0)?;
         // The kernel offers the data pages twice in a row; each mapping of a page counts as resident memory.
         let producer = Mapping::new(fd, page() + bytes, false, page())?;
-        Ok(Ring { consumer, producer, bytes, wrapped: Vec::new(), stopped: false })
+        Ok(Ring { consumer, producer, bytes, wrapped: Vec::new(), stopped: false, bound: None })
     }
 
     /// Whether the last drain left behind what had been written when it began, since something before it was not.
     pub(crate) fn stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// The next drain stops at what has been written by now, though more is there when it begins.
+    pub(crate) fn bound(&mut self) {
+        // SAFETY: the position is an aligned u64 at the start of its page; the kernel writes it, we only load.
+        let produced = unsafe { AtomicU64::from_ptr(self.producer.pointer.as_ptr().cast()) };
+        self.bound = Some(produced.load(Ordering::Acquire));
     }
 
     /// Hands every finished record out, once; stops at what had been written when it began.
@@ -84,7 +93,7 @@ impl Ring {
         let produced = unsafe { AtomicU64::from_ptr(self.producer.pointer.as_ptr().cast()) };
         // SAFETY: the data pages follow the producer page.
         let base = unsafe { self.producer.pointer.as_ptr().add(page()) };
-        let end = produced.load(Ordering::Acquire);
+        let end = self.bound.take().unwrap_or_else(|| produced.load(Ordering::Acquire));
         let mut at = consumed.load(Ordering::Relaxed);
         let (mut released, mut records) = (at, 0);
         self.stopped = false;

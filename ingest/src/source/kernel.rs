@@ -236,6 +236,10 @@ impl Kernel {
     fn drain(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), crate::Error> {
         self.drain_lifecycle(each)?;
         let mut ends = std::mem::take(&mut self.ends);
+        // Both ends of a connection are known before its data: the other one may have begun just behind the first look.
+        // What ends by then waits, since its last data may be behind the bound.
+        self.probe.bound_data();
+        self.drain_lifecycle(each)?;
         let (known, processes) = (&mut self.known, &mut self.processes);
         let (mut strangers, mut count) = (Vec::new(), 0);
         self.probe.drain_data(&mut |data: Data<'_>| {
@@ -251,7 +255,7 @@ impl Kernel {
             strangers.push(Kept::of(&data));
         })?;
         if !strangers.is_empty() {
-            // They opened since the lifecycle ring was drained, and may have closed. Ends wait for the rest of their data.
+            // Their beginnings were being written still. Ends wait for the rest of their data.
             self.drain_lifecycle(each)?;
         }
         for data in strangers {
