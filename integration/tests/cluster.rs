@@ -106,7 +106,7 @@ impl World {
     /// Makes a service of pods with `app: APP`, whose servers listen at 8080; its address.
     fn service(&self, namespace: &str, app: &str) -> Result<String> {
         let spec = json!({"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]});
-        self.send(service_of(namespace, app, spec))?;
+        self.send(service_of(namespace, app, &spec))?;
         let service = self.nodes.object(&format!("/api/v1/namespaces/{namespace}/services/{app}"))?;
         Ok(service["spec"]["clusterIP"].as_str().context("an address")?.to_owned())
     }
@@ -118,7 +118,7 @@ impl World {
         spec["topologySpreadConstraints"] = json!([{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
             "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": "web"}}}]);
         let strategy = json!({"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
-        self.send(workload(namespace, "deployments", "web", spec, json!({"replicas": 2, "strategy": strategy})))?;
+        self.send(workload(namespace, "deployments", "web", &spec, &json!({"replicas": 2, "strategy": strategy})))?;
         self.rolled_out(namespace, 2)?;
         Ok(address)
     }
@@ -168,7 +168,7 @@ impl World {
     fn server(&self, namespace: &str, name: &str, app: &str, node: u8) -> Result<String> {
         let mut spec = program(&["serve", "8080"], Some(8080));
         spec["nodeName"] = json!(format!("node-{node}"));
-        self.send(real_pod(namespace, name, app, spec))?;
+        self.send(real_pod(namespace, name, app, &spec))?;
         let pod = self.running(namespace, name)?;
         Ok(pod["status"]["podIP"].as_str().context("an address")?.to_owned())
     }
@@ -179,7 +179,7 @@ impl World {
         spec["nodeName"] = json!(format!("node-{node}"));
         let alias = |(name, ip): &(&str, &str)| json!({"ip": ip, "hostnames": [name]});
         spec["hostAliases"] = names.iter().map(alias).collect();
-        self.send(real_pod(namespace, "client", "client", spec))?;
+        self.send(real_pod(namespace, "client", "client", &spec))?;
         self.client_of(namespace, "client", node)
     }
 
@@ -320,7 +320,7 @@ fn daemons_on_the_hosts_network_are_named_by_process(world: &mut World) -> Resul
     let client = world.client("host", 1, &[])?;
     let mut spec = program(&["serve", "9000"], Some(9000));
     spec["hostNetwork"] = json!(true);
-    world.send(workload("host", "daemonsets", "daemon", spec, json!({})))?;
+    world.send(workload("host", "daemonsets", "daemon", &spec, &json!({})))?;
     world.nodes.wait_for("/apis/apps/v1/namespaces/host/daemonsets/daemon", |set| set["status"]["numberReady"] == 2)?;
     let pods = world.nodes.object("/api/v1/namespaces/host/pods?labelSelector=app=daemon")?;
     let name = |node: &str| {
@@ -368,7 +368,7 @@ fn a_job_keeps_its_name_when_it_is_complete(world: &mut World) -> Result<()> {
     let address = world.web("jobs")?;
     let mut spec = program(&["load", "-n", "50", "-c", "2", &format!("http://{address}/")], None);
     spec["nodeName"] = json!("node-1");
-    world.send(job("jobs", "once", spec))?;
+    world.send(job("jobs", "once", &spec))?;
     world.nodes.wait_for("/apis/batch/v1/namespaces/jobs/jobs/once", |job| job["status"]["succeeded"] == 1)?;
     let pods = world.nodes.object("/api/v1/namespaces/jobs/pods?labelSelector=job-name=once")?;
     let name = pods["items"][0]["metadata"]["name"].as_str().context("a pod")?.to_owned();
@@ -386,7 +386,7 @@ fn a_service_without_selector_is_named_by_its_address(world: &mut World) -> Resu
     world.send(namespace("old"))?;
     let mut server = inside(world.nodes.outside(), &world.nodes.program().display().to_string());
     let _server = Owned::spawn(server.args(["serve", "7000"]))?;
-    world.send(service_of("old", "legacy", json!({"ports": [{"port": 80, "targetPort": 7000}]})))?;
+    world.send(service_of("old", "legacy", &json!({"ports": [{"port": 80, "targetPort": 7000}]})))?;
     let slice = json!({"metadata": {"name": "legacy-1", "labels": {"kubernetes.io/service-name": "legacy"}},
         "addressType": "IPv4", "ports": [{"port": 7000}],
         "endpoints": [{"addresses": [OUTSIDE], "conditions": {"ready": true}}]});
@@ -406,7 +406,7 @@ fn pods_of_a_headless_service_are_named_by_it(world: &mut World) -> Result<()> {
     let before = world.maps()?;
     world.send(namespace("headless"))?;
     let spec = json!({"clusterIP": "None", "selector": {"app": "db"}, "ports": [{"port": 8080}]});
-    world.send(service_of("headless", "db", spec))?;
+    world.send(service_of("headless", "db", &spec))?;
     let first = world.server("headless", "db-0", "db", 1)?;
     let second = world.server("headless", "db-1", "db", 2)?;
     let client = world.client("headless", 1, &[("db-0.db", &first), ("db-1.db", &second)])?;
@@ -422,7 +422,7 @@ fn a_killed_container_is_told_and_its_pod_keeps_its_name(world: &mut World) -> R
     let mut spec = program(&["serve", "8080"], Some(8080));
     spec["nodeName"] = json!("node-2");
     spec["containers"][0]["resources"] = json!({"limits": {"memory": "48Mi"}});
-    world.send(real_pod("killed", "hungry", "hungry", spec))?;
+    world.send(real_pod("killed", "hungry", "hungry", &spec))?;
     let pod = world.running("killed", "hungry")?;
     let url = format!("http://{}:8080/", pod["status"]["podIP"].as_str().context("an address")?);
     let client = world.client("killed", 1, &[])?;

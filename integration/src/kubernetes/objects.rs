@@ -87,7 +87,7 @@ pub fn program(arguments: &[&str], port: Option<u16>) -> Value {
 
 /// Makes a pod with `app: APP` that a kubelet runs.
 #[must_use]
-pub fn real_pod(namespace: &str, name: &str, app: &str, spec: Value) -> Request {
+pub fn real_pod(namespace: &str, name: &str, app: &str, spec: &Value) -> Request {
     let body = json!({"metadata": {"name": name, "labels": {"app": app}}, "spec": spec});
     ("POST", format!("/api/v1/namespaces/{namespace}/pods"), Some(body))
 }
@@ -95,7 +95,7 @@ pub fn real_pod(namespace: &str, name: &str, app: &str, spec: Value) -> Request 
 /// Makes an owner of pods with `app: NAME`, such as `deployments` or `daemonsets` of apps; `more` is what else its
 /// specification has.
 #[must_use]
-pub fn workload(namespace: &str, kind: &str, name: &str, spec: Value, more: Value) -> Request {
+pub fn workload(namespace: &str, kind: &str, name: &str, spec: &Value, more: &Value) -> Request {
     let mut body = json!({"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": name}},
         "template": {"metadata": {"labels": {"app": name}}, "spec": spec}}});
     let more = more.as_object().into_iter().flatten();
@@ -105,7 +105,8 @@ pub fn workload(namespace: &str, kind: &str, name: &str, spec: Value, more: Valu
 
 /// Makes a job whose pod runs once.
 #[must_use]
-pub fn job(namespace: &str, name: &str, mut spec: Value) -> Request {
+pub fn job(namespace: &str, name: &str, spec: &Value) -> Request {
+    let mut spec = spec.clone();
     spec["restartPolicy"] = json!("Never");
     let body = json!({"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": {"spec": spec}}});
     ("POST", format!("/apis/batch/v1/namespaces/{namespace}/jobs"), Some(body))
@@ -113,7 +114,7 @@ pub fn job(namespace: &str, name: &str, mut spec: Value) -> Request {
 
 /// Makes a service by its whole specification.
 #[must_use]
-pub fn service_of(namespace: &str, name: &str, spec: Value) -> Request {
+pub fn service_of(namespace: &str, name: &str, spec: &Value) -> Request {
     let body = json!({"metadata": {"name": name}, "spec": spec});
     ("POST", format!("/api/v1/namespaces/{namespace}/services"), Some(body))
 }
