@@ -290,7 +290,7 @@ fn a_deployment_is_rolled_over_under_load(world: &mut World) -> Result<()> {
     assert_eq!(answers.by.len(), 4, "pods of both versions answer: {answers:?}");
     let first = vec![("pod rolled/client", "service rolled/web", answers.answered)];
     // Pods that are gone cannot be asked where they were, so the second agent is asked what its servers counted.
-    let second = world.agents[1].number(
+    let second = world.agents[1].settled(
         "SELECT count(*) FROM http_events WHERE trace_role = 2 AND upid_to_service_name(upid) = 'rolled/web'",
     )?;
     world.check(&before, &[first, vec![("pod rolled/client", "service rolled/web", second)]])
