@@ -56,6 +56,7 @@ struct inet_connection_sock { const void *icsk_ulp_ops; };
 struct tcp_sock { struct inet_connection_sock inet_conn; __u32 copied_seq, rcv_nxt; __u64 bytes_received; };
 struct inode { unsigned short i_mode; };
 struct file { struct inode *f_inode; void *private_data; };
+struct bpf_iter__task_file { struct file *file; };
 struct fdtable { unsigned int max_fds; struct file **fd; };
 struct files_struct { struct fdtable *fdt; };
 
@@ -83,9 +84,9 @@ struct task_struct {
 	char comm[16];
 };
 #if defined(__TARGET_ARCH_x86)
-struct pt_regs { unsigned long di, si, dx, cx, r10, r8, r9, ax, orig_ax; };
+struct pt_regs { unsigned long di, si, dx, cx, bx, r10, r8, r9, ax, orig_ax, sp; };
 #else
-struct pt_regs { __u64 regs[31]; int syscallno; };
+struct pt_regs { __u64 regs[31], sp; int syscallno; };
 #endif
 
 #pragma clang attribute pop

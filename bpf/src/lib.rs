@@ -1,6 +1,7 @@
 //! Kernel side of Watershed: loads the BPF programs, drains what they report. The only crate with `unsafe`.
 
 mod batches;
+mod older;
 mod probe;
 mod requirements;
 mod ring;
