@@ -34,7 +34,9 @@ static __always_inline struct sock *go_tcp(struct task_struct *task, __u64 value
 	if (bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)inner) || descriptor.number >> 31)
 		return NULL;
 	struct sock *sk = socket_of(task, descriptor.number);
-	return sk && is_ours(sk) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? sk : NULL;
+	if (!sk || !is_ours(sk) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return NULL;
+	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN ? NULL : sk;
 }
 
 /* The socket below a *tls.Conn, whose first field is the connection that it encrypts; 0 if none is found. A function of
