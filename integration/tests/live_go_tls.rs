@@ -1,4 +1,5 @@
-//! Needs root: what Go programs say through `crypto/tls` is seen in clear, once, stripped or not, whenever the agent began.
+//! Needs root: what Go programs say through `crypto/tls` is seen in clear, once, stripped or not, whenever the agent
+//! began.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! What of an ELF file tells where to probe it: sections, loaded segments, symbols. 64-bit little-endian files only; read in
-//! pieces, since executables may be larger than the agent.
+//! What of an ELF file tells where to probe it: sections, loaded segments, symbols. 64-bit little-endian files only;
+//! read in pieces, since executables may be larger than the agent.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

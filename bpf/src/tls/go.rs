@@ -1,5 +1,5 @@
-//! Where to probe Go's `crypto/tls`: behind the stack check of `Write`, which may be entered twice before it, and at each
-//! return of `Read`. Return probes of the kernel are not for Go, whose stacks move.
+//! Where to probe Go's `crypto/tls`: behind the stack check of `Write`, which may be entered twice before it, and at
+//! each return of `Read`. Return probes of the kernel are not for Go, whose stacks move.
 
 mod arm;
 mod functions;

@@ -3,7 +3,7 @@
 use super::Site;
 use super::elf::Elf;
 
-/// Of OpenSSL 1.1 and 3, BoringSSL, LibreSSL, and of GnuTLS: the program at the entry, and whether one runs at the return.
+/// Of OpenSSL 1.1 and 3, BoringSSL, LibreSSL, and of GnuTLS: the program at the entry, whether one runs at the return.
 const FUNCTIONS: [(&str, &str, bool); 8] = [
     ("SSL_write", "tls_write", true),
     ("SSL_read", "tls_read", true),
@@ -20,12 +20,10 @@ const REQUIRED: [&str; 2] = ["SSL_write", "gnutls_record_send"];
 
 /// None where there is no such library in the file.
 pub(super) fn sites(elf: &Elf) -> Vec<Site> {
-    let names = FUNCTIONS.map(|(name, _, _)| name);
-    let addresses = elf.symbols(&names);
-    let is_known = |required: &&str| names.iter().zip(&addresses).any(|(name, at)| name == required && at.is_some());
-    if !REQUIRED.iter().any(is_known) {
+    if elf.symbols(&REQUIRED).iter().all(Option::is_none) {
         return Vec::new();
     }
+    let addresses = elf.symbols(&FUNCTIONS.map(|(name, _, _)| name));
     let mut sites = Vec::new();
     for ((_, program, returns), address) in FUNCTIONS.into_iter().zip(addresses) {
         let Some(offset) = address.and_then(|address| elf.offset_of(address)) else { continue };

@@ -1,5 +1,5 @@
-//! Clear text of Go's `crypto/tls`: both ends in one process, goroutines that change threads, connections in wrappers, and
-//! one that is older than the probe and is written to first.
+//! Clear text of Go's `crypto/tls`: both ends in one process, goroutines that change threads, connections in wrappers,
+//! and one that is older than the probe and is written to first.
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! Go's function table (`.gopclntab`), as the linker of Go 1.16 and later writes it: functions by name, and how far their
-//! stack pointer is from its place at their entry, by instruction. It stays in stripped executables, which need it.
+//! Go's function table (`.gopclntab`), as the linker of Go 1.16 and later writes it: functions by name, and how far
+//! their stack pointer is from its place at their entry, by instruction. Stripped executables keep it: they need it.
 
 use std::ops::Range;
 
@@ -212,8 +212,8 @@ impl<'a> Functions<'a> {
     }
 }
 
-/// Steps of a table of values by instruction: zigzag difference of the value, then how far it holds; a difference of 0 ends
-/// it.
+/// Steps of a table of values by instruction: zigzag difference of the value, then how far it holds; a difference of 0
+/// ends it.
 fn depths(bytes: &[u8], quantum: u64, size: u64) -> Option<Vec<(Range<u64>, i32)>> {
     let (mut rest, mut depths, mut at, mut depth) = (bytes, Vec::new(), 0u64, -1i32);
     while at < size && depths.len() < STEPS_MAX {
