@@ -14,6 +14,8 @@ const ALIGNMENT: usize = 8;
 const WINDOW: usize = 256 << 10;
 const FUNCTION_BYTES_MAX: u64 = 64 << 10;
 const STEPS_MAX: usize = 4096;
+/// So many words of a module's record are looked at.
+const MODULE_FIELDS: usize = 64;
 
 /// How its entries are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,14 +109,14 @@ impl<'a> Functions<'a> {
         let mut texts = Vec::new();
         for section in &self.elf.sections {
             // Where it is told by relocations they are in order, one a field: offset, type, value.
-            let (step, fields) = match &section.name[..] {
-                ".go.module" | ".noptrdata" | ".data" => (8, 64),
-                _ if section.is_relocations() => (24, 64),
+            let step = match &section.name[..] {
+                ".go.module" | ".noptrdata" | ".data" => 8,
+                _ if section.is_relocations() => 24,
                 _ => continue,
             };
-            self.elf.pieces(section, 64 * 24, &mut |_, piece| {
+            self.elf.pieces(section, MODULE_FIELDS * step, &mut |_, piece| {
                 for place in memmem::find_iter(piece, &own) {
-                    let fields = (1..fields).map_while(|field| long(piece, place + field * step));
+                    let fields = (1..MODULE_FIELDS).map_while(|field| long(piece, place + field * step));
                     texts.extend(fields.filter(|value| within.contains(value)));
                 }
                 None::<()>
