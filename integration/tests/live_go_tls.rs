@@ -110,7 +110,9 @@ fn check(agent: Agent, server: &Server, role: i64, before: usize) -> Result<()> 
     let missing: Vec<_> = expected.iter().filter(|line| !seen.contains(line)).collect();
     let wrong: Vec<_> = seen.iter().filter(|line| !expected.contains(line)).collect();
     let losses = agent.query("SELECT * FROM system.losses")?;
-    assert!(missing.is_empty() && wrong.is_empty(), "missing {missing:?}, wrong {wrong:?}, lost {losses:?}");
+    let some = |lines: &[&Logged]| format!("{} {:?}", lines.len(), &lines[..lines.len().min(3)]);
+    let differences = format!("missing {}, wrong {}, lost {losses:?}", some(&missing), some(&wrong));
+    assert!(missing.is_empty() && wrong.is_empty(), "{differences}");
     assert_eq!(seen.len(), AFTER, "each once");
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, AFTER as i64, "an exchange appears once");
     let bodies = "SELECT count(*) FROM http_events WHERE req_method = 'POST' AND req_path LIKE '/taken%' \
