@@ -2,7 +2,7 @@
 /* Gives a cookie to every socket that processes hold: programs that can only read it would not know an older one. */
 #pragma once
 
-static __always_inline int name_socket(struct file *file)
+static __always_inline int give_cookie(struct file *file)
 {
 	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
 	if (socket && socket->sk)

@@ -69,18 +69,20 @@ static __always_inline int go_moved(__u64 session, __u64 buffer, __u64 bytes, __
 	if (!(settings.scope & (SCOPE_NETNS | SCOPE_PORT)) && !process_in_scope(tgid))
 		return 0;
 	struct sock *sk = (void *)go_socket(session);
-	__u64 cookie = sk ? read_cookie(sk) : NO_SOCKET;
-	if (cookie == NO_SOCKET) {
+	__u64 cookie = sk ? read_cookie(sk) : 0;
+	/* Where hooks know sockets by their cookies, one that has none is known to nobody. */
+	if (!sk || (!cookie && !settings.syscall_hooks)) {
 		if (process_in_scope(tgid))
 			count_loss(LOSS_TLS_UNPAIRED, bytes);
 		return 0;
 	}
-	struct connection *connection = bpf_map_lookup_elem(&connections, &cookie);
+	struct connection *connection = cookie ? bpf_map_lookup_elem(&connections, &cookie) : NULL;
 	if (!connection) {
 		/* The first that is seen of an older connection may be a write. */
 		connection = meet(sk, cookie, tgid, 0, direction);
 		if (!connection)
 			return 0;
+		cookie = connection->cookie;
 	}
 	/* A write before anything was sent has the handshake before it, which is to be seen. */
 	if (direction == RECEIVED || connection->bytes[SENT])

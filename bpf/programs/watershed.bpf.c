@@ -183,9 +183,9 @@ int BPF_PROG(process_moved, struct cgroup *cgroup, const char *path, struct task
 
 /* Run once, when the others are attached. */
 SEC("iter/task_file")
-int sockets_named(struct bpf_iter__task_file *context)
+int cookies_given(struct bpf_iter__task_file *context)
 {
-	return name_socket(context->file);
+	return give_cookie(context->file);
 }
 
 /* Uprobes on the functions of OpenSSL and what is like it; user space attaches each to the libraries that it finds. */

@@ -4,10 +4,10 @@ use std::io::{self, Read};
 
 use libbpf_rs::{Iter, Object};
 
-pub(crate) const PROGRAM: &str = "sockets_named";
+pub(crate) const PROGRAM: &str = "cookies_given";
 
 /// Goes once through what all processes have open.
-pub(crate) fn name_sockets(object: &mut Object) -> io::Result<()> {
+pub(crate) fn give_cookies(object: &mut Object) -> io::Result<()> {
     let Some(program) = object.progs_mut().find(|program| program.name() == PROGRAM) else { return Ok(()) };
     let link = program.attach().map_err(io::Error::other)?;
     let mut sockets = Iter::new(&link).map_err(io::Error::other)?;

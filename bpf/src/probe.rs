@@ -316,7 +316,7 @@ impl Probe {
         probe.attach(&wanted, &unused);
         if lengths {
             let error =
-                older::name_sockets(&mut probe.object).map_or_else(|error| error.to_string(), |()| String::new());
+                older::give_cookies(&mut probe.object).map_or_else(|error| error.to_string(), |()| String::new());
             let lost = "clear text that older connections of Go send first";
             probe.status.push(ProbeStatus { name: "iter/task_file", attached: error.is_empty(), error, lost });
         }
