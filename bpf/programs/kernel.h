@@ -56,6 +56,7 @@ struct inet_connection_sock { const void *icsk_ulp_ops; };
 struct tcp_sock { struct inet_connection_sock inet_conn; __u32 copied_seq, rcv_nxt; __u64 bytes_received; };
 struct inode { unsigned short i_mode; };
 struct file { struct inode *f_inode; void *private_data; };
+struct bpf_iter__task_file { struct file *file; };
 struct fdtable { unsigned int max_fds; struct file **fd; };
 struct files_struct { struct fdtable *fdt; };
 
@@ -83,9 +84,9 @@ struct task_struct {
 	char comm[16];
 };
 #if defined(__TARGET_ARCH_x86)
-struct pt_regs { unsigned long di, si, dx, cx, r10, r8, r9, ax, orig_ax; };
+struct pt_regs { unsigned long di, si, dx, cx, bx, r10, r8, r9, ax, orig_ax, sp; };
 #else
-struct pt_regs { __u64 regs[31]; int syscallno; };
+struct pt_regs { __u64 regs[31], sp; int syscallno; };
 #endif
 
 #pragma clang attribute pop
@@ -96,7 +97,7 @@ struct user_message { __u64 name; __u32 name_length, pad0; __u64 vectors, vector
 struct user_batch_entry { struct user_message message; __u32 length, pad; };
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_UDP = 17 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_LAST_ACK = 9 };
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_LAST_ACK = 9, TCP_LISTEN = 10 };
 enum { SOCK_DONE = 1 }; /* bit of skc_flags: the peer's FIN has arrived */
 enum { MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };

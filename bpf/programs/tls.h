@@ -87,6 +87,22 @@ static __always_inline __u64 tls_socket(struct tls_call *call, __u64 thread)
 	return cookie;
 }
 
+/* Clear text of a connection goes to user space, at positions of its own. */
+static __always_inline void tls_moved(struct connection *connection, __u64 cookie, __u64 buffer, __u64 bytes, __u32 direction)
+{
+	direction &= 1;
+	struct data_header header = { .cookie = cookie, .length = bytes, .direction = direction, .plain = 1 };
+	header.tgid = bpf_get_current_pid_tgid() >> 32;
+	header.time_ns = bpf_ktime_get_ns();
+	header.position = advance(&connection->plain[direction], bytes, ATOMICS_PLAIN);
+	if (is_muted(connection, cookie) && (connection->flags & CONNECTION_PLAIN_MUTED))
+		return;
+	struct source source = { .pointer = buffer, .count = bytes, .kind = SOURCE_SINGLE };
+	__u64 lost = send(connection, &header, &source, PART_WHOLE);
+	if (lost)
+		count_loss(LOSS_DATA_RING_FULL, lost);
+}
+
 static __always_inline int tls_leave(long returned)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -108,16 +124,7 @@ static __always_inline int tls_leave(long returned)
 	if (!connection)
 		return 0; /* out of scope */
 	connection->flags |= CONNECTION_TLS;
-	__u32 direction = call.direction & 1;
-	struct data_header header = { .cookie = cookie, .length = bytes, .tgid = thread >> 32, .direction = direction, .plain = 1 };
-	header.time_ns = bpf_ktime_get_ns();
-	header.position = advance(&connection->plain[direction], bytes, ATOMICS_PLAIN);
-	if (is_muted(connection, cookie) && (connection->flags & CONNECTION_PLAIN_MUTED))
-		return 0;
-	struct source source = { .pointer = call.buffer, .count = bytes, .kind = SOURCE_SINGLE };
-	__u64 lost = send(connection, &header, &source, PART_WHOLE);
-	if (lost)
-		count_loss(LOSS_DATA_RING_FULL, lost);
+	tls_moved(connection, cookie, call.buffer, bytes, call.direction);
 	return 0;
 }
 

@@ -30,8 +30,10 @@ struct live live SEC(".data.live") = { .capture_bytes = 1024 };
 #include "scope.h"
 #include "connections.h"
 #include "traffic.h"
+#include "tls_go.h"
 #include "syscalls.h"
 #include "processes.h"
+#include "older.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -179,6 +181,13 @@ int BPF_PROG(process_moved, struct cgroup *cgroup, const char *path, struct task
 	return 0;
 }
 
+/* Run once, when the others are attached. */
+SEC("iter/task_file")
+int cookies_given(struct bpf_iter__task_file *context)
+{
+	return give_cookie(context->file);
+}
+
 /* Uprobes on the functions of OpenSSL and what is like it; user space attaches each to the libraries that it finds. */
 #define TLS_PROBE(name, body) SEC("uprobe") int name(struct pt_regs *registers) { return body; }
 
@@ -189,3 +198,7 @@ TLS_PROBE(tls_read_ex, tls_enter(CALL_0(registers), CALL_1(registers), CALL_3(re
 TLS_PROBE(tls_returned, tls_leave(RETURNED(registers)))
 TLS_PROBE(tls_shake, tls_handshake(CALL_0(registers)))
 TLS_PROBE(tls_free, tls_ended(CALL_0(registers)))
+
+/* Probes inside the functions of Go's crypto/tls, at places that user space finds. */
+TLS_PROBE(tls_go_write, go_moved(GO_0(registers), GO_1(registers), GO_2(registers), SENT))
+TLS_PROBE(tls_go_read, go_returned(GO_STACK(registers), GO_0(registers)))

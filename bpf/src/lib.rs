@@ -2,6 +2,7 @@
 
 mod batches;
 mod conntrack;
+mod older;
 mod probe;
 mod requirements;
 mod ring;

@@ -9,6 +9,7 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject};
 
 use crate::batches;
+use crate::older;
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
 use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
@@ -296,7 +297,8 @@ impl Probe {
             _ => false,
         };
         let wanted = |program: &str| {
-            tls::programs().any(|tls| tls == program)
+            tls::is_program(program)
+                || program == older::PROGRAM && lengths
                 || !unused(program)
                     && HOOKS.iter().any(|hook| hook.program == program && has_tracepoint(Some(&btf), hook.name))
         };
@@ -312,6 +314,12 @@ impl Probe {
         let mut probe = Probe::assemble(config, object)?;
         probe.enter(&targets)?;
         probe.attach(&wanted, &unused);
+        if lengths {
+            let error =
+                older::give_cookies(&mut probe.object).map_or_else(|error| error.to_string(), |()| String::new());
+            let lost = "clear text that older connections of Go send first";
+            probe.status.push(ProbeStatus { name: "iter/task_file", attached: error.is_empty(), error, lost });
+        }
         let sees = |name: &str| probe.status.iter().any(|row| row.name == name && row.attached);
         if !(sees("sys_exit") || sees("sock_send_length") && sees("sock_recv_length")) {
             let reasons: Vec<_> = probe.status.iter().map(|row| row.error.as_str()).filter(|e| !e.is_empty()).collect();

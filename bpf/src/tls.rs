@@ -1,38 +1,35 @@
-//! Finds the TLS libraries that processes have mapped and attaches to them, once a file, for all processes.
+//! Finds TLS in the files that processes have mapped, and attaches to it: once a file, for all processes.
 
-use std::collections::{HashMap, HashSet};
+mod elf;
+mod go;
+mod library;
+
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libbpf_rs::{Link, Object, UprobeOpts};
 
-/// Functions of OpenSSL 1.1 and 3, BoringSSL, LibreSSL; program and whether it runs at the function's return.
-const FUNCTIONS: [(&str, &str, bool); 12] = [
-    ("SSL_write", "tls_write", false),
-    ("SSL_write", "tls_returned", true),
-    ("SSL_read", "tls_read", false),
-    ("SSL_read", "tls_returned", true),
-    ("SSL_write_ex", "tls_write_ex", false),
-    ("SSL_write_ex", "tls_returned", true),
-    ("SSL_read_ex", "tls_read_ex", false),
-    ("SSL_read_ex", "tls_returned", true),
-    ("SSL_do_handshake", "tls_shake", false),
-    ("SSL_free", "tls_free", false),
-    ("gnutls_record_send", "tls_write", false),
-    ("gnutls_record_recv", "tls_read", false),
-];
-/// Functions that come in pairs with the above and run at the return as well.
-const RETURNS: [(&str, &str); 2] = [("gnutls_record_send", "tls_returned"), ("gnutls_record_recv", "tls_returned")];
-/// A library without these is none.
-const REQUIRED: [&str; 2] = ["SSL_write", "gnutls_record_send"];
+use elf::{Elf, Machine};
+
 /// Files that are looked into, attached or not.
 const FILES_MAX: usize = 4096;
 
 /// A file by device and inode.
 type File = (u64, u64);
 
-/// What became of a library.
+/// A place in a file where a program is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Site {
+    program: &'static str,
+    /// Of the file.
+    offset: u64,
+    /// At the return of the function that begins there.
+    at_return: bool,
+}
+
+/// What became of a file with TLS in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsLibrary {
     /// Its path in the process that it was found in.
@@ -41,37 +38,40 @@ pub struct TlsLibrary {
     pub error: String,
 }
 
-/// The libraries that are attached.
+/// The files that are attached.
 #[derive(Default)]
 pub(crate) struct Tls {
     seen: HashSet<File>,
-    attached: HashMap<File, Vec<Link>>,
+    attached: Vec<Link>,
 }
 
-/// The names of the programs.
-pub(crate) fn programs() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|(_, program, _)| *program)
+/// Whether a program is for the places that are found here.
+pub(crate) fn is_program(name: &str) -> bool {
+    name.starts_with("tls_")
 }
 
 impl Tls {
-    /// Attaches to the libraries of a process that were not met before; what was found, for the status.
+    /// Attaches to the files of a process that were not met before; what was found, for the status.
     pub(crate) fn attach(&mut self, object: &mut Object, tgid: u32) -> Vec<TlsLibrary> {
         let mut found = Vec::new();
-        for (path, named) in candidates(tgid) {
+        for path in mapped(tgid) {
             let inside = PathBuf::from(format!("/proc/{tgid}/root{path}"));
             let Ok(metadata) = fs::metadata(&inside) else { continue };
             let file = (metadata.dev(), metadata.ino());
             if self.seen.len() >= FILES_MAX || !self.seen.insert(file) {
                 continue;
             }
-            match attach_all(object, &inside) {
-                Ok(links) => {
-                    self.attached.insert(file, links);
-                    found.push(TlsLibrary { path, error: String::new() });
-                }
-                // A program of its own mostly has no TLS library in it.
-                Err(error) if named => found.push(TlsLibrary { path, error }),
-                Err(_) => {}
+            for sites in sites(&inside) {
+                let links = sites.and_then(|sites| attach_all(object, &inside, &sites));
+                let error = match links {
+                    Ok(links) if links.is_empty() => continue,
+                    Ok(links) => {
+                        self.attached.extend(links);
+                        String::new()
+                    }
+                    Err(error) => error,
+                };
+                found.push(TlsLibrary { path: path.clone(), error });
             }
         }
         found
@@ -83,44 +83,44 @@ impl Tls {
     }
 }
 
-/// Mapped files that may hold a TLS library, and whether their name says that they do.
-fn candidates(tgid: u32) -> Vec<(String, bool)> {
+/// Files that a process has mapped code of.
+fn mapped(tgid: u32) -> Vec<String> {
     let maps = fs::read_to_string(format!("/proc/{tgid}/maps")).unwrap_or_default();
-    let program = fs::read_link(format!("/proc/{tgid}/exe")).unwrap_or_default();
     let mut known = HashSet::new();
-    let mut candidates = Vec::new();
-    for line in maps.lines() {
+    let paths = maps.lines().filter_map(|line| {
         let mut fields = line.splitn(6, ' ');
-        let (Some(mode), Some(path)) = (fields.nth(1), fields.nth(3)) else { continue };
-        let path = path.trim_start();
-        if !mode.contains('x') || !path.starts_with('/') || path.ends_with(" (deleted)") || !known.insert(path) {
-            continue;
-        }
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let named = ["libssl", "libgnutls", "libboringssl"].iter().any(|library| name.starts_with(library));
-        if named || program.as_os_str() == path {
-            candidates.push((path.to_owned(), named));
-        }
-    }
-    candidates
+        let (mode, path) = (fields.nth(1)?, fields.nth(3)?.trim_start());
+        let is_file = path.starts_with('/') && !path.ends_with(" (deleted)");
+        (mode.contains('x') && is_file && known.insert(path)).then(|| path.to_owned())
+    });
+    paths.collect()
 }
 
-fn attach_all(object: &mut Object, path: &std::path::Path) -> Result<Vec<Link>, String> {
-    let mut links = Vec::new();
-    let mut missing = String::new();
-    let returns = RETURNS.iter().map(|(function, program)| (*function, *program, true));
-    for (function, program, retprobe) in FUNCTIONS.iter().copied().chain(returns) {
-        let options = UprobeOpts { retprobe, func_name: Some(function.to_owned()), ..UprobeOpts::default() };
-        let found = object.progs_mut().find(|known| known.name() == program);
-        match found.map(|program| program.attach_uprobe_with_opts(-1, path, 0, options)) {
-            Some(Ok(link)) => links.push(link),
-            Some(Err(error)) if REQUIRED.contains(&function) => missing = error.to_string(),
-            Some(Err(_)) | None => {}
+/// A library of TLS by its name.
+fn is_named(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    ["libssl", "libgnutls", "libboringssl"].iter().any(|library| name.starts_with(library))
+}
+
+/// Where to probe a file, by language; nowhere if there is no TLS in it.
+fn sites(path: &Path) -> Vec<Result<Vec<Site>, String>> {
+    let Some(elf) = Elf::open(path).filter(|elf| Some(elf.machine) == Machine::native()) else { return Vec::new() };
+    let library = match library::sites(&elf) {
+        none if none.is_empty() && is_named(path) => {
+            Err("it has no symbols of the functions that are probed".to_owned())
         }
+        sites => Ok(sites),
+    };
+    vec![library, go::sites(&elf)]
+}
+
+fn attach_all(object: &mut Object, path: &Path, sites: &[Site]) -> Result<Vec<Link>, String> {
+    let mut links = Vec::new();
+    for site in sites {
+        let options = UprobeOpts { retprobe: site.at_return, ..UprobeOpts::default() };
+        let Some(program) = object.progs_mut().find(|known| known.name() == site.program) else { continue };
+        let link = program.attach_uprobe_with_opts(-1, path, site.offset as usize, options);
+        links.push(link.map_err(|error| format!("it could not be probed: {error}"))?);
     }
-    if links.is_empty() {
-        Err(format!("no function of a TLS library in it could be probed ({missing})"))
-    } else {
-        Ok(links)
-    }
+    Ok(links)
 }

@@ -85,6 +85,10 @@ http {
         location = /empty { return 204; }
         location = /moved { return 301 /1k.txt; }
         location = /error { return 500 "broken\n"; }
+        location = /item { return 200 "an item\n"; }
+        location = /taken { return 200 "taken\n"; }
+        location = /large { alias DIR/www/100k.txt; }
+        location = /echo.Echo/Say { return 200 "an answer\n"; }
         location /upload { client_max_body_size 8m; return 200 "taken\n"; }
     }
 }
@@ -96,9 +100,31 @@ http {
 /// # Errors
 /// When it does not start.
 pub fn nginx(sendfile: bool) -> Result<Server> {
+    nginx_of(www()?, NGINX, sendfile)
+}
+
+/// The same by HTTPS, with HTTP/1.1 and HTTP/2; also `/item`, `/taken`, `/large` and `/echo.Echo/Say`, as `go_tls.go` asks.
+///
+/// # Errors
+/// When it does not start.
+pub fn nginx_tls() -> Result<Server> {
     let folder = www()?;
+    let [key, certificate] = ["key.pem", "certificate.pem"].map(|name| folder.path().join(name));
+    processes::output(
+        Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout"])
+            .arg(key)
+            .arg("-out")
+            .arg(certificate),
+    )?;
+    let secured =
+        "listen 127.0.0.1:PORT ssl http2; ssl_certificate DIR/certificate.pem; ssl_certificate_key DIR/key.pem;";
+    nginx_of(folder, &NGINX.replace("listen 127.0.0.1:PORT backlog=2048;", secured), false)
+}
+
+fn nginx_of(folder: TempDir, template: &str, sendfile: bool) -> Result<Server> {
     let port = machine::free_port();
-    let configuration = NGINX
+    let configuration = template
         .replace("USER", if machine::is_root() { "user root;" } else { "" })
         .replace("DIR", &folder.path().to_string_lossy())
         .replace("PORT", &port.to_string())
@@ -170,10 +196,18 @@ pub fn program(interpreter: &[PathBuf], file_name: &str, text: &str) -> Result<S
 /// # Errors
 /// When it does not start.
 pub fn executable(program: &Path) -> Result<Server> {
+    executable_with(program, &[])
+}
+
+/// A built program with some arguments before these two.
+///
+/// # Errors
+/// When it does not start.
+pub fn executable_with(program: &Path, arguments: &[&str]) -> Result<Server> {
     let folder = www()?;
     let port = machine::free_port();
     let mut command = Command::new(program);
-    command.arg(port.to_string()).arg(folder.path().join("access.log"));
+    command.args(arguments).arg(port.to_string()).arg(folder.path().join("access.log"));
     started(command, port, folder)
 }
 

@@ -1,7 +1,7 @@
 //! Needs root: what is said through TLS is seen in clear, once, and marked as encrypted.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -97,6 +97,57 @@ fn a_client_of_gnutls_is_seen_in_clear_as_root() -> Result<()> {
     assert!(shell.wait()?.success());
     let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 1";
     assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
+    assert_eq!(agent.stop(), Some(0));
+    Ok(())
+}
+
+/// Waits for a line before it loads the library, and for one before it asks.
+const LOADER: &str = "import ctypes, sys
+sys.stdin.readline()
+library = ctypes.CDLL(sys.argv[1])
+print('mapped', flush=True)
+sys.stdin.readline()
+print(library.ask(int(sys.argv[2]), 1, int(sys.argv[3])), flush=True)";
+
+#[test]
+fn a_library_mapped_late_with_openssl_inside_is_seen_in_clear_as_root() -> Result<()> {
+    if !machine::can_trace("library_mapped_late", &["python3", "openssl", "cc"]) {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let [source, library] = ["asker.c", "libasker.so"].map(|name| folder.path().join(name));
+    std::fs::write(&source, include_str!("../servers/asker.c"))?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-D_GNU_SOURCE", "-shared", "-fPIC", "-Wl,--exclude-libs,ALL", "-o"]).args([&library, &source]);
+    if let Err(error) = processes::output(compiler.args(["-l:libssl.a", "-l:libcrypto.a"])) {
+        println!("SKIPPED library_mapped_late: OpenSSL cannot be linked statically here: {error}");
+        return Ok(());
+    }
+    let python = machine::find("python3").unwrap();
+    let server = servers::program(&[python.clone()], "tls_server.py", include_str!("../servers/tls_server.py"))?;
+    let mut client = Owned::spawn(
+        Command::new(python)
+            .args(["-c", LOADER])
+            .arg(&library)
+            .args([server.port.to_string(), REQUESTS.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped()),
+    )?;
+    let (mut input, output) = (client.0.stdin.take().unwrap(), client.0.stdout.take().unwrap());
+    let mut lines = BufReader::new(output).lines();
+    let agent = Agent::on_process(client.pid(), &[])?;
+    input.write_all(b"load\n")?;
+    assert_eq!(lines.next().unwrap()?, "mapped");
+    let attached =
+        format!("SELECT count(*) FROM probe_status WHERE status = 0 AND tracepoint = '{}'", library.display());
+    processes::wait_until("the probe of the library", || agent.number(&attached).is_ok_and(|count| count == 1))?;
+    input.write_all(b"ask\n")?;
+    assert_eq!(lines.next().unwrap()?, REQUESTS.to_string());
+
+    let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 1";
+    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.stop(), Some(0));
     Ok(())

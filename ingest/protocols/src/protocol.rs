@@ -182,6 +182,11 @@ pub trait Protocol: Sized + Debug {
     /// Scores the beginning of any buffer. Must work in mid-stream: a later segment starts anywhere.
     fn infer(bytes: &[u8]) -> Inference;
 
+    /// Scores the beginning of a frame where the protocol is known, and who asks.
+    fn infer_frame(bytes: &[u8]) -> Inference {
+        Self::infer(bytes)
+    }
+
     /// Scores a datagram.
     fn infer_datagram(bytes: &[u8]) -> Inference {
         Self::infer(bytes)
@@ -207,7 +212,7 @@ pub trait Protocol: Sized + Debug {
 
     /// Whether a frame starts in `bytes`, the beginning of a segment after something was missed.
     fn resynchronise(&mut self, side: Side, bytes: &[u8]) -> Resync {
-        let inference = Self::infer(bytes);
+        let inference = Self::infer_frame(bytes);
         match inference.score {
             _ if inference.side.is_some_and(|found| found != side) => Resync::No,
             LIKELY.. => Resync::At(0),

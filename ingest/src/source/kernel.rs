@@ -29,10 +29,13 @@ const QUIET_TICKS: u64 = 5;
 const NAMES: Duration = Duration::from_secs(2);
 /// UDP sockets have no end that is seen: one that rests for so long is closed.
 const DATAGRAMS_IDLE_NS: u64 = 60_000_000_000;
-/// A process maps libraries for some time after it was met: it is looked at again at these ages, in seconds.
-const LIBRARIES_AFTER: [u64; 3] = [1, 3, 10];
 /// Containers that are remembered as asked for.
 const CONTAINERS_MAX: usize = 64 << 10;
+/// A process maps libraries for some time after it was met: it is looked at again after so many seconds, and as many of
+/// the last kind as it lives.
+const LIBRARIES_AFTER: [u64; 4] = [1, 2, 7, 60];
+/// So many processes are looked at between two drains.
+const LOOKS_MAX: usize = 32;
 const CLOCK_MOVED_NS: i64 = 1_000_000;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -51,6 +54,8 @@ struct Known {
 struct Named {
     comm: String,
     busy: bool,
+    /// How many had been met before it.
+    number: u64,
 }
 
 #[derive(Default)]
@@ -58,8 +63,17 @@ struct Processes {
     known: Map<u32, Named>,
     /// Containers whose names were asked for.
     containers: HashSet<String, foldhash::fast::RandomState>,
-    /// Met since their libraries were looked at.
-    fresh: Vec<u32>,
+    /// Met since libraries were looked for.
+    fresh: Vec<Look>,
+    met: u64,
+}
+
+/// A process whose libraries are to be looked for.
+#[derive(Clone, Copy)]
+struct Look {
+    tgid: u32,
+    /// Of [`Named`]: it may end, or become another program.
+    number: u64,
 }
 
 impl Processes {
@@ -78,6 +92,10 @@ impl Processes {
         }
         self.containers.insert(id.to_owned());
         Some((id, runtime::name_of(Path::new(runtime::HOST), id)?))
+    }
+
+    fn is_known(&self, look: Look) -> bool {
+        self.known.get(&look.tgid).is_some_and(|process| process.number == look.number)
     }
 }
 
@@ -128,8 +146,8 @@ pub(crate) struct Kernel {
     processes: Processes,
     /// What is to be handed out behind the data that the next drain has to find.
     ends: Vec<Event<'static>>,
-    /// When to look for the libraries of a process once more, in order.
-    libraries: VecDeque<(Instant, u32)>,
+    /// When to look for the libraries of a process once more, by the wait, each in order.
+    libraries: [VecDeque<(Instant, Look)>; LIBRARIES_AFTER.len()],
     /// Libraries that were attached to and not told of yet.
     found: Vec<TlsLibrary>,
     any_busy: bool,
@@ -161,7 +179,7 @@ impl Kernel {
             closed_in_map: HashSet::default(),
             processes: Processes::default(),
             ends: Vec::new(),
-            libraries: VecDeque::new(),
+            libraries: Default::default(),
             found,
             any_busy: false,
             last_names: now,
@@ -294,20 +312,20 @@ impl Kernel {
 
     /// Attaches to the TLS libraries of processes that were met, now and when they have had time to map more.
     fn look_for_libraries(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
-        if self.processes.fresh.is_empty() && self.libraries.is_empty() && self.found.is_empty() {
-            return;
-        }
         let now = Instant::now();
-        let mut due = std::mem::take(&mut self.processes.fresh);
-        for age in LIBRARIES_AFTER {
-            self.libraries.extend(due.iter().map(|tgid| (now + Duration::from_secs(age), *tgid)));
+        let last = LIBRARIES_AFTER.len() - 1;
+        let mut due: Vec<_> = self.processes.fresh.drain(..).map(|look| (look, 0)).collect();
+        for (wait, waiting) in self.libraries.iter_mut().enumerate() {
+            while due.len() < LOOKS_MAX && waiting.front().is_some_and(|(at, _)| *at <= now) {
+                due.extend(waiting.pop_front().map(|(_, look)| (look, (wait + 1).min(last))));
+            }
         }
-        self.libraries.make_contiguous().sort_unstable();
-        while self.libraries.front().is_some_and(|(at, _)| *at <= now) {
-            due.extend(self.libraries.pop_front().map(|(_, tgid)| tgid));
-        }
-        for tgid in due {
-            self.found.extend(self.probe.attach_tls(tgid));
+        for (look, wait) in due {
+            if !self.processes.is_known(look) {
+                continue;
+            }
+            self.found.extend(self.probe.attach_tls(look.tgid));
+            self.libraries[wait].push_back((now + Duration::from_secs(LIBRARIES_AFTER[wait]), look));
         }
         for library in self.found.drain(..) {
             let (attached, lost) = (library.error.is_empty(), "clear text of TLS connections through it");
@@ -499,8 +517,10 @@ fn describe(tgid: u32, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_
     }
     let process = proc::read(tgid);
     let comm = process.as_ref().map(|process| process.comm.clone()).unwrap_or_default();
-    processes.known.insert(tgid, Named { comm, busy: false });
-    processes.fresh.push(tgid);
+    processes.met += 1;
+    let number = processes.met;
+    processes.known.insert(tgid, Named { comm, busy: false, number });
+    processes.fresh.push(Look { tgid, number });
     let Some(process) = process else { return };
     if let Some((id, name)) = processes.name_container(&process.cgroup) {
         each(&Event::Container { id, name: &name });

@@ -77,6 +77,10 @@ impl Protocol for Http2 {
         infer::infer(bytes)
     }
 
+    fn infer_frame(bytes: &[u8]) -> Inference {
+        infer::frames(bytes)
+    }
+
     fn measure(&mut self, side: Side, bytes: &[u8]) -> Measure {
         let common = bytes.len().min(PREFACE.len());
         if side == Side::Client && bytes[..common] == PREFACE[..common] {

@@ -3,8 +3,19 @@
 use super::frame::{CONTINUATION, DATA, END_HEADERS, HEADER_BYTES, HEADERS, Header, PREFACE, SETTINGS};
 use crate::protocol::{Inference, Side};
 
-/// Scores the beginning of a buffer.
+/// At most, for frames that either side may send: good enough only when nothing better comes.
+const UNSIDED: u8 = 70;
+
+/// Scores the beginning of a buffer. In the middle of a connection it is no use to know the protocol without knowing who
+/// asks, except of settings, which come first.
 pub(super) fn infer(bytes: &[u8]) -> Inference {
+    let found = frames(bytes);
+    let is_unsided = found.side.is_none() && Header::read(bytes).is_some_and(|first| first.kind != SETTINGS);
+    if is_unsided { Inference { score: found.score.min(UNSIDED), ..found } } else { found }
+}
+
+/// Scores the beginning of a buffer as frames of whichever side.
+pub(super) fn frames(bytes: &[u8]) -> Inference {
     let common = bytes.len().min(PREFACE.len());
     if common > 0 && bytes[..common] == PREFACE[..common] {
         let score = if common == PREFACE.len() { 100 } else { 10 + common as u8 * 3 };
@@ -17,9 +28,11 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
     if !first.is_sound() {
         return Inference::NO;
     }
-    let side = if first.kind == HEADERS { sender(first.content(bytes)) } else { None };
-    let (mut frames, mut rest) = (0_u8, bytes);
+    let (mut frames, mut rest, mut side) = (0_u8, bytes, None);
     while let Some(header) = Header::read(rest) {
+        if header.is_sound() && header.kind == HEADERS {
+            side = side.or_else(|| sender(header.content(rest)));
+        }
         if !header.is_sound() {
             return Inference { score: if frames > 1 { 40 } else { 0 }, side };
         }
@@ -43,7 +56,7 @@ pub(super) fn infer(bytes: &[u8]) -> Inference {
         _ if frames > 0 => 82,
         _ => 20,
     };
-    Inference { score, side }
+    Inference { score: if side.is_some() && ends { score.max(88) } else { score }, side }
 }
 
 fn settings_are_known(content: &[u8]) -> bool {
@@ -54,7 +67,9 @@ fn settings_are_known(content: &[u8]) -> bool {
 fn sender(block: &[u8]) -> Option<Side> {
     // A block may begin with a change of the table's size.
     let at = block.iter().take(3).take_while(|byte| **byte & 0xe0 == 0x20).count();
-    match block.get(at)? {
+    // Go says the authority first, which is in the dynamic table from the second request on; the next one tells.
+    let told_before = block[at..].iter().take(4).take_while(|byte| (0xbe..0xff).contains(*byte)).count();
+    match block.get(at + told_before)? {
         0x81..=0x87 | 0x41..=0x44 | 0x01..=0x04 | 0x11..=0x14 => Some(Side::Client),
         0x88..=0x8e | 0x48 | 0x08 | 0x18 => Some(Side::Server),
         _ => None,

@@ -2,7 +2,7 @@
 use super::Http2;
 use super::hpack::{Block, Table};
 use crate::conformance::{check, events, fuzz_mutations, recorded, run};
-use crate::protocol::Setup;
+use crate::protocol::{LIKELY, Setup, Side};
 
 const COLUMNS: usize = 13;
 
@@ -44,6 +44,22 @@ fn all_four_kinds_of_grpc_calls_are_read_in_full() {
     assert_eq!(find("/test.Echo/Bidi")[11], "1: 7\n1: 9");
     let bad = find("/test.Echo/Bad");
     assert!(bad[10] == "no such thing" && bad[13].ends_with("failed=true"), "{bad:?}");
+}
+
+#[test]
+fn who_asks_is_told_in_the_middle_of_a_connection() {
+    let window = b"\0\0\x04\x08\0\0\0\0\0\0\0\x10\0";
+    // The authority is an entry of the dynamic table; then GET, a path, https.
+    let request = b"\0\0\x09\x01\x05\0\0\0\x0f\xc1\x82\x44\x03/ab\x87\xc0";
+    let answer = b"\0\0\x02\x01\x04\0\0\0\x0f\x88\xc5";
+    let infer = |bytes: &[u8]| super::infer::infer(bytes);
+    assert!(infer(window).score < LIKELY, "either side sends it");
+    for bytes in [&request[..], &[&window[..], request].concat()] {
+        assert_eq!(infer(bytes).side, Some(Side::Client));
+        assert!(infer(bytes).score >= LIKELY);
+        assert!(infer(&bytes[..bytes.len() - 9]).score < LIKELY, "only its header was read");
+    }
+    assert_eq!(infer(answer).side, Some(Side::Server));
 }
 
 #[test]
