@@ -16,10 +16,10 @@ pub const ADMIN: (&str, &str) = ("admin", "admin-secret");
 pub const GUEST: (&str, &str) = ("guest", "guest-secret");
 
 const PROPERTIES: &str = "\
-process.roles=broker,controller
-node.id=1
+process.roles=ROLES
+node.id=NODE
 controller.quorum.voters=1@127.0.0.1:CONTROLLER_PORT
-listeners=PLAINTEXT://127.0.0.1:PLAIN_PORT,SASL_PLAINTEXT://127.0.0.1:SASL_PORT,CONTROLLER://127.0.0.1:CONTROLLER_PORT
+listeners=LISTENERS
 advertised.listeners=PLAINTEXT://127.0.0.1:PLAIN_PORT,SASL_PLAINTEXT://127.0.0.1:SASL_PORT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -49,14 +49,24 @@ broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 ";
 
+/// Names the cluster.
+const CLUSTER: &str = "MkU3OEVBNTcwNTJENDM2Qg";
+
 /// A broker; it ends with its owner and its data with it.
 #[derive(Debug)]
 pub struct Broker {
     process: Option<Owned>,
     folder: TempDir,
     jars: String,
-    port: u16,
-    sasl_port: u16,
+    ports: Ports,
+}
+
+#[derive(Debug)]
+struct Ports {
+    plain: u16,
+    sasl: u16,
+    /// Of the first broker, which is the controller, too.
+    controller: u16,
 }
 
 impl Broker {
@@ -70,22 +80,43 @@ impl Broker {
             let why = format!("no broker in {}; `tools/setup.sh test` fetches it", jars.display());
             return Ok(Err(why));
         }
+        let jars = jars.join("*").to_string_lossy().into_owned();
+        let scram = |(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]");
+        let users = ["--add-scram", &scram(ADMIN), "--add-scram", &scram(GUEST)];
+        Ok(Ok(Self::format(1, jars, machine::free_port(), &users)?))
+    }
+
+    /// Starts the second one of its cluster; the first one has to live on.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn second(&self) -> Result<Self> {
+        Self::format(2, self.jars.clone(), self.ports.controller, &[])
+    }
+
+    fn format(node: u8, jars: String, controller: u16, users: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (port, sasl_port) = (machine::free_port(), machine::free_port());
+        let ports = Ports { plain: machine::free_port(), sasl: machine::free_port(), controller };
+        let mut listeners = format!("PLAINTEXT://127.0.0.1:{},SASL_PLAINTEXT://127.0.0.1:{}", ports.plain, ports.sasl);
+        let mut roles = "broker";
+        if node == 1 {
+            roles = "broker,controller";
+            listeners += &format!(",CONTROLLER://127.0.0.1:{controller}");
+        }
         let properties = PROPERTIES
-            .replace("CONTROLLER_PORT", &machine::free_port().to_string())
-            .replace("PLAIN_PORT", &port.to_string())
-            .replace("SASL_PORT", &sasl_port.to_string())
+            .replace("ROLES", roles)
+            .replace("NODE", &node.to_string())
+            .replace("LISTENERS", &listeners)
+            .replace("CONTROLLER_PORT", &controller.to_string())
+            .replace("PLAIN_PORT", &ports.plain.to_string())
+            .replace("SASL_PORT", &ports.sasl.to_string())
             .replace("FOLDER", &folder.path().to_string_lossy());
         fs::write(folder.path().join("server.properties"), properties)?;
-        let jars = jars.join("*").to_string_lossy().into_owned();
-        let mut broker = Self { process: None, folder, jars, port, sasl_port };
-        let scram = |(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]");
-        let mut format = broker.java("kafka.tools.StorageTool", &["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"]);
-        format.arg(broker.properties()).args(["--add-scram", &scram(ADMIN), "--add-scram", &scram(GUEST)]);
-        processes::output(&mut format)?;
+        let mut broker = Self { process: None, folder, jars, ports };
+        let mut format = broker.java("kafka.tools.StorageTool", &["format", "-t", CLUSTER, "-c"]);
+        processes::output(format.arg(broker.properties()).args(users))?;
         broker.resume()?;
-        Ok(Ok(broker))
+        Ok(broker)
     }
 
     fn java(&self, class: &str, arguments: &[&str]) -> Command {
@@ -116,7 +147,7 @@ impl Broker {
         let mut command = self.java("kafka.Kafka", &[]);
         command.arg(self.properties()).stdout(Stdio::from(log.try_clone()?)).stderr(log);
         self.process = Some(Owned::spawn(&mut command)?);
-        processes::wait_for_port(self.port).with_context(|| fs::read_to_string(self.log()).unwrap_or_default())
+        processes::wait_for_port(self.ports.plain).with_context(|| fs::read_to_string(self.log()).unwrap_or_default())
     }
 
     /// What it has to say.
@@ -143,13 +174,13 @@ impl Broker {
     /// Where everybody may do everything.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.ports.plain)
     }
 
     /// Where one has to say who one is.
     #[must_use]
     pub fn sasl_address(&self) -> String {
-        format!("127.0.0.1:{}", self.sasl_port)
+        format!("127.0.0.1:{}", self.ports.sasl)
     }
 }
 

@@ -32,6 +32,26 @@ impl State {
         *self = Self { epoch: self.epoch + 1, ..Self::default() };
         rows as u64
     }
+
+    fn take(&mut self, joined_bytes: usize) -> Option<Arc<Batch>> {
+        let mut joined = self.take_first(|_| true)?;
+        while let Some(next) = self.take_first(|next| can_join(&joined, next, joined_bytes)) {
+            Arc::make_mut(&mut joined).join(&next);
+        }
+        Some(joined)
+    }
+
+    fn take_first(&mut self, is_wanted: impl FnOnce(&Batch) -> bool) -> Option<Arc<Batch>> {
+        let batch = self.batches.pop_front_if(|batch| is_wanted(batch))?;
+        self.bytes -= batch.bytes().min(self.bytes);
+        Some(batch)
+    }
+}
+
+/// Whether two batches are one after the other of the same subscription, and together not too large.
+fn can_join(batch: &Batch, next: &Batch, most_bytes: usize) -> bool {
+    let are_deltas = !batch.snapshot && !next.snapshot && Arc::ptr_eq(&batch.shape, &next.shape);
+    are_deltas && batch.bytes() + next.bytes() <= most_bytes
 }
 
 /// Why a batch was not taken; the subscription has to be let go of.
@@ -86,16 +106,16 @@ impl Buffer {
         rows
     }
 
-    /// The next batch. With nothing waiting and nothing on its way, it asks for a snapshot.
-    pub(crate) async fn pop(&self) -> Arc<Batch> {
+    /// The next batch, joined with those behind it up to so many bytes. With nothing waiting and nothing on its way, it
+    /// asks for a snapshot.
+    pub(crate) async fn pop(&self, joined_bytes: usize) -> Arc<Batch> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             {
                 let mut state = self.lock();
-                if let Some(batch) = state.batches.pop_front() {
-                    state.bytes -= batch.bytes().min(state.bytes);
+                if let Some(batch) = state.take(joined_bytes) {
                     return batch;
                 }
                 if !state.wanted {
@@ -107,12 +127,9 @@ impl Buffer {
         }
     }
 
-    /// The next batch if one waits.
-    pub(crate) fn try_pop(&self) -> Option<Arc<Batch>> {
-        let mut state = self.lock();
-        let batch = state.batches.pop_front()?;
-        state.bytes -= batch.bytes().min(state.bytes);
-        Some(batch)
+    /// The next batch if one waits, as [`Buffer::pop`] gives it.
+    pub(crate) fn try_pop(&self, joined_bytes: usize) -> Option<Arc<Batch>> {
+        self.lock().take(joined_bytes)
     }
 
     /// Waits until the view is to be followed; the number of the subscription.
@@ -158,3 +175,6 @@ impl Buffer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

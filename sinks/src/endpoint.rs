@@ -37,6 +37,12 @@ impl Batch {
         self.changes.iter().map(|changes| changes.diffs.len()).sum()
     }
 
+    /// Adds the batch that comes after it, so that both are one unit; neither is a snapshot, and both are of one shape.
+    pub(crate) fn join(&mut self, next: &Batch) {
+        self.changes.extend(next.changes.iter().cloned());
+        self.frontier = next.frontier;
+    }
+
     /// Memory that it holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -88,6 +94,11 @@ pub trait Endpoint: Send {
 
     /// Writes a batch, whole or not at all as far as the endpoint can.
     fn write(&mut self, batch: Arc<Batch>) -> Pending<'_, Result<Written, Fault>>;
+
+    /// Bytes up to which batches that wait are handed over as one; 0 where each is written by itself.
+    fn joined_bytes(&self) -> usize {
+        0
+    }
 
     /// Ends in order; nothing is written after it.
     fn close(&mut self) -> Pending<'_, ()> {

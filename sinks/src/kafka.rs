@@ -18,8 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use watershed_model::cells::Cells;
-use watershed_model::json::{quote, value};
+use watershed_model::json::Objects;
 
 use crate::endpoint::{Batch, Changes, Endpoint, Fault, Written};
 use crate::feed::{Pending, Shape};
@@ -34,6 +33,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// A producer may be fenced this often in a row without another agent: by the rest of a sink that has ended, or by a
 /// coordinator that gave its transaction up.
 const MOST_FENCED: usize = 3;
+/// Closed times that wait are one transaction, up to so many bytes: a sink that was late has caught up after one.
+const JOINED_BYTES: usize = 4 << 20;
 
 /// A topic.
 pub(crate) struct Kafka {
@@ -111,6 +112,10 @@ impl Endpoint for Kafka {
 
     fn write(&mut self, batch: Arc<Batch>) -> Pending<'_, Result<Written, Fault>> {
         Box::pin(self.on_thread(move |work| work.write(&batch)))
+    }
+
+    fn joined_bytes(&self) -> usize {
+        JOINED_BYTES
     }
 
     fn close(&mut self) -> Pending<'_, ()> {
@@ -200,7 +205,8 @@ impl Work {
         if can_repeat && batch.shape.append { Fault::Retry(reason) } else { Fault::Reopen(reason) }
     }
 
-    /// A batch of changes to a topic that agrees with the view.
+    /// A batch of changes to a topic that agrees with the view: the times in it become visible together, with the frontier
+    /// of the last.
     fn follow(&mut self, batch: &Batch) -> Result<Written, Fault> {
         let mut all = Records::default();
         let (mode, identity) = (self.settings.mode, self.identity.clone());
@@ -255,35 +261,19 @@ fn written(records: &Records) -> Written {
 
 /// The rows of a batch as JSON, with their keys.
 fn changes_of(changes: &Changes, key: &[String]) -> Vec<Change> {
-    let keys = Keys::of(&changes.rows, key);
+    let keys = keys_of(&changes.rows, key);
+    let key = |row: usize| {
+        let mut text = String::new();
+        keys.as_ref()?.object(&mut text, row, None);
+        Some(text)
+    };
     let rows = lines::rows(changes).enumerate();
-    rows.map(|(at, (row, diff))| Change { key: keys.at(at), row, diff }).collect()
+    rows.map(|(at, (row, diff))| Change { key: key(at), row, diff }).collect()
 }
 
-/// The key columns of a batch.
-struct Keys(Vec<(String, Cells)>);
-
-impl Keys {
-    fn of(rows: &RecordBatch, key: &[String]) -> Self {
-        let column = |name: &String| Some((name.clone(), Cells::of(rows.column_by_name(name)?)));
-        Self(key.iter().filter_map(column).collect())
-    }
-
-    /// The key of a row as a JSON object; none where rows have none.
-    fn at(&self, row: usize) -> Option<String> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut text = String::from("{");
-        for (position, (name, cells)) in self.0.iter().enumerate() {
-            if position > 0 {
-                text.push(',');
-            }
-            quote(&mut text, name);
-            text.push(':');
-            value(&mut text, cells.at(row));
-        }
-        text.push('}');
-        Some(text)
-    }
+/// The key columns of a batch; `None` where rows have no key.
+fn keys_of(rows: &RecordBatch, key: &[String]) -> Option<Objects> {
+    let columns: Vec<usize> = key.iter().filter_map(|name| rows.schema_ref().index_of(name).ok()).collect();
+    let keys = rows.project(&columns).expect("the columns are there");
+    (!columns.is_empty()).then(|| Objects::of(&keys))
 }

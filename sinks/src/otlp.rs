@@ -1,5 +1,7 @@
-//! OpenTelemetry's protocol as an endpoint, over HTTP or gRPC: exchanges are spans, keyed views are metrics.
+//! OpenTelemetry's protocol as an endpoint, over HTTP or gRPC: exchanges are spans, keyed views are metrics, anomalies and
+//! alerts are log records.
 
+mod logs;
 mod metrics;
 mod spans;
 mod transport;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use reqwest::Url;
 use serde::Deserialize;
@@ -20,6 +23,7 @@ use crate::http::{self, Refusal};
 use crate::manifest::value::{Secret, Span};
 use crate::manifest::{Identity, ManifestError};
 use crate::samples::{self, Samples};
+use logs::Standing;
 use transport::Transport;
 
 /// Time of the view between two reports of metrics unless the manifest says otherwise.
@@ -35,6 +39,7 @@ pub struct OtlpSettings {
     endpoint: Url,
     #[serde(default)]
     protocol: Protocol,
+    signal: Option<Signal>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
     token: Option<Secret>,
@@ -53,31 +58,55 @@ enum Protocol {
     Grpc,
 }
 
+/// What rows become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Signal {
+    Traces,
+    Metrics,
+    Logs,
+}
+
 impl OtlpSettings {
-    /// Whether such rows can be spans or metrics.
+    fn signal(&self, shape: &Shape) -> Signal {
+        self.signal.unwrap_or_else(|| match shape {
+            shape if spans::are_spans(shape) => Signal::Traces,
+            shape if logs::are_usual_for(&shape.view) => Signal::Logs,
+            _ => Signal::Metrics,
+        })
+    }
+
+    /// Whether such rows can be what they are to become.
     pub(crate) fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         let wrong = |message: String| Err(ManifestError(format!("[otlp] {message}")));
         if self.protocol == Protocol::Grpc && self.endpoint.scheme() == "https" {
             return wrong("gRPC is spoken without TLS only; use protocol = \"http\" with https".to_owned());
         }
-        if spans::are_spans(shape) {
-            return Ok(());
-        }
-        match samples::refusal(shape) {
-            None => Ok(()),
-            Some(refusal) => wrong(format!("spans need the columns time_ and latency; {refusal}")),
+        let no_spans = "spans need the columns time_ and latency, and no key";
+        match self.signal(shape) {
+            Signal::Traces if spans::are_spans(shape) => Ok(()),
+            Signal::Traces => wrong(format!("{no_spans}, unlike `{}`", shape.view)),
+            Signal::Logs => Ok(()),
+            Signal::Metrics => match samples::refusal(shape) {
+                None => Ok(()),
+                Some(refusal) => wrong(format!("{refusal}; {no_spans}; signal = \"logs\" takes any row")),
+            },
         }
     }
 }
 
 /// A collector.
 pub(crate) struct Otlp {
+    settings: OtlpSettings,
     transport: Transport,
     every_ms: u64,
     prefix: String,
     resource: Vec<KeyValue>,
     node: String,
     samples: Samples,
+    standing: Standing,
+    /// Log records of the last batch.
+    records: Vec<LogRecord>,
     /// The batch that was applied last, which an attempt after a failure must not apply again.
     applied: Option<Arc<Batch>>,
     /// Messages of that batch that were taken.
@@ -91,12 +120,15 @@ impl Otlp {
             settings.resource.iter().map(|(name, value)| text(name, value.clone())).collect();
         resource.push(text("host.name", identity.node.clone()));
         Ok(Self {
+            settings: settings.clone(),
             transport: Transport::new(settings)?,
             every_ms: settings.every.map_or(EVERY, Span::duration).as_millis() as u64,
             prefix: settings.prefix.clone().unwrap_or_else(|| "watershed".to_owned()),
             resource,
             node: identity.node.clone(),
             samples: Samples::default(),
+            standing: Standing::default(),
+            records: Vec::new(),
             applied: None,
             taken: 0,
             reported: 0,
@@ -105,19 +137,22 @@ impl Otlp {
 
     async fn take(&mut self, batch: &Arc<Batch>) -> Result<Written, Fault> {
         let is_again = self.applied.as_ref().is_some_and(|applied| Arc::ptr_eq(applied, batch));
-        let are_spans = spans::are_spans(&batch.shape);
+        let signal = self.settings.signal(&batch.shape);
         if !is_again {
             self.taken = 0;
             self.applied = Some(Arc::clone(batch));
-            if !are_spans {
-                self.samples.apply(batch);
+            match signal {
+                Signal::Traces => (),
+                Signal::Metrics => self.samples.apply(batch),
+                Signal::Logs => self.records = self.standing.apply(batch, &self.prefix),
             }
         }
         let is_due = batch.snapshot || batch.frontier >= self.reported.saturating_add(self.every_ms);
-        let messages = match are_spans {
-            true => spans::messages(batch, &self.resource, &self.node),
-            false if is_due => metrics::messages(batch, &self.samples, &self.prefix, &self.resource),
-            false => return Ok(Written::default()),
+        let messages = match signal {
+            Signal::Traces => spans::messages(batch, &self.resource, &self.node),
+            Signal::Logs => logs::messages(&self.records, &self.resource),
+            Signal::Metrics if is_due => metrics::messages(batch, &self.samples, &self.prefix, &self.resource),
+            Signal::Metrics => return Ok(Written::default()),
         };
         let mut written = Written::default();
         for message in messages.into_iter().skip(self.taken) {

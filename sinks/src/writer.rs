@@ -19,14 +19,15 @@ pub(crate) async fn run(
 ) -> Result<(), Fault> {
     let mut writer = Writer { endpoint, buffer, status, backoff: Backoff::new(policy), is_open: false };
     loop {
+        let joined_bytes = writer.endpoint.joined_bytes();
         let batch = tokio::select! {
             biased;
-            batch = buffer.pop() => batch,
+            batch = buffer.pop(joined_bytes) => batch,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
         writer.write(batch).await?;
     }
-    while let Some(batch) = buffer.try_pop() {
+    while let Some(batch) = buffer.try_pop(writer.endpoint.joined_bytes()) {
         writer.write(batch).await?;
     }
     Ok(())

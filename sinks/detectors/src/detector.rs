@@ -111,13 +111,15 @@ impl Detector {
         let before = clock();
         let mut changes = self.subjects.forget_unseen(time - self.manifest.state.max_age.as_nanoseconds());
         let (scored, unscored) = self.choose(time, observations);
-        match self.score(time, &scored) {
+        let took = || clock().saturating_sub(before);
+        match self.score(time, &scored, &took) {
             Ok(verdicts) => {
                 for (observation, verdict) in scored.into_iter().zip(verdicts) {
                     changes.extend(self.turn(time, observation, verdict));
                 }
             }
             Err(reason) => {
+                self.report.took(took());
                 changes.extend(self.suspend(time, reason));
                 return changes;
             }
@@ -126,7 +128,7 @@ impl Detector {
             changes.extend(self.subjects.turn(&subject, None, time, &self.manifest.levels()).1);
         }
         changes.extend(self.subjects.forget_beyond(self.manifest.state.subjects, &mut self.report.evicted));
-        self.report.took(clock().saturating_sub(before));
+        self.report.took(took());
         if let Some(reason) = self.exceeded() {
             changes.extend(self.suspend(time, reason));
         }
@@ -194,7 +196,12 @@ impl Detector {
         self.manifest.is_enough(features)
     }
 
-    fn score(&mut self, time: i64, observations: &[Observation]) -> Result<Vec<Verdict>, String> {
+    fn score(
+        &mut self,
+        time: i64,
+        observations: &[Observation],
+        took: &dyn Fn() -> Duration,
+    ) -> Result<Vec<Verdict>, String> {
         let mut memories: Vec<_> =
             observations.iter().map(|observation| self.subjects.lend(&observation.subject)).collect();
         let width = self.manifest.features.len();
@@ -202,7 +209,7 @@ impl Detector {
         for (Observation { features, .. }, memory) in observations.iter().zip(&mut memories) {
             items.push(Item { time, features, memory, score: None, baseline: vec![None; width] });
         }
-        trial::run(self.scorer.as_mut(), &mut items)?;
+        trial::run(self.scorer.as_mut(), &mut items, &|| too_long(&self.manifest, took()))?;
         let verdict = |item: Item<'_>| Verdict { score: item.score, baseline: item.baseline };
         let verdicts: Vec<Verdict> = items.into_iter().map(verdict).collect();
         for (observation, memory) in observations.iter().zip(memories) {
@@ -248,12 +255,16 @@ impl Detector {
 
 /// What of the budget a batch of this time with so many bytes exceeds.
 fn exceeds(manifest: &Manifest, time: Duration, bytes: usize) -> Option<String> {
-    let (budget, bytes) = (&manifest.budget, bytes as u64);
-    if time > budget.time_per_batch.0 {
-        return Some(format!("a batch took {time:?}, its budget is {}", budget.time_per_batch));
-    }
+    let (budget, bytes) = (manifest.budget.memory, bytes as u64);
     let memory = crate::quantities::Bytes(bytes);
-    (bytes > budget.memory.0).then(|| format!("it holds {memory}, its budget is {}", budget.memory))
+    too_long(manifest, time)
+        .or_else(|| (bytes > budget.0).then(|| format!("it holds {memory}, its budget is {budget}")))
+}
+
+/// Says so if a batch may not take this long.
+fn too_long(manifest: &Manifest, time: Duration) -> Option<String> {
+    let budget = manifest.budget.time_per_batch;
+    (time > budget.0).then(|| format!("a batch took {time:?}, its budget is {budget}"))
 }
 
 struct Verdict {

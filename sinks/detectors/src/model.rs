@@ -40,6 +40,11 @@ pub trait Scorer: Send {
     /// When the model cannot be run on the batch.
     fn score(&mut self, items: &mut [Item<'_>]) -> Result<(), String>;
 
+    /// Subjects of a batch that may be scored before the rest, so that a batch over its budget need not be ended.
+    fn part(&self) -> usize {
+        usize::MAX
+    }
+
     /// Bytes that it holds beside what it remembers of subjects.
     fn bytes(&self) -> usize {
         0

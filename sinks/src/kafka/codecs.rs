@@ -1,5 +1,7 @@
 //! How keys and values of a topic are written: JSON, or Avro with the schemas' numbers. Within the sink all is JSON.
 
+use std::borrow::Cow;
+
 use apache_avro::Error as AvroError;
 
 use super::avro::{Codec, Mismatch, Plan};
@@ -16,9 +18,9 @@ pub(super) enum Codecs {
 }
 
 /// Key and value as they are sent.
-pub(super) struct Encoded {
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Option<Vec<u8>>,
+pub(super) struct Encoded<'a> {
+    pub(super) key: Option<Cow<'a, [u8]>>,
+    pub(super) value: Option<Cow<'a, [u8]>>,
 }
 
 impl Codecs {
@@ -37,14 +39,9 @@ impl Codecs {
         Ok(Codecs::Avro { key, value: codec("value", Plan::value(&shape.schema, settings.mode))? })
     }
 
-    pub(super) fn encode(&self, record: &Record) -> Result<Encoded, Mismatch> {
-        let bytes = |text: &Option<String>, codec: Option<&Codec>| match (text, codec) {
-            (None, _) => Ok(None),
-            (Some(text), None) => Ok(Some(text.clone().into_bytes())),
-            (Some(text), Some(codec)) => codec.encode(text).map(Some),
-        };
+    pub(super) fn encode<'a>(&self, record: &'a Record) -> Result<Encoded<'a>, Mismatch> {
         let (key, value) = self.both();
-        Ok(Encoded { key: bytes(&record.key, key)?, value: bytes(&record.value, value)? })
+        Ok(Encoded { key: bytes(record.key.as_deref(), key)?, value: bytes(record.value.as_deref(), value)? })
     }
 
     /// Key and value as JSON.
@@ -63,5 +60,13 @@ impl Codecs {
             Codecs::Json => (None, None),
             Codecs::Avro { key, value } => (key.as_deref(), Some(value)),
         }
+    }
+}
+
+fn bytes<'a>(text: Option<&'a str>, codec: Option<&Codec>) -> Result<Option<Cow<'a, [u8]>>, Mismatch> {
+    match (text, codec) {
+        (None, _) => Ok(None),
+        (Some(text), None) => Ok(Some(Cow::Borrowed(text.as_bytes()))),
+        (Some(text), Some(codec)) => codec.encode(text).map(|bytes| Some(Cow::Owned(bytes))),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
@@ -18,6 +18,8 @@ use crate::manifest::Identity;
 const INIT: Duration = Duration::from_secs(10);
 /// One attempt to end a transaction may take this long; its outcome is asked for again after that.
 const COMMIT: Duration = Duration::from_secs(10);
+/// Pause between two looks whether brokers have taken all records.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// A key, a value, headers: what is sent.
 pub(super) type Send<'a> = BaseRecord<'a, [u8], [u8]>;
@@ -84,7 +86,8 @@ impl Producer {
 
     /// Commits, or asks again for a commit that is on its way.
     pub(super) fn commit(&mut self) -> Outcome {
-        match self.producer.commit_transaction(COMMIT) {
+        let delivered = self.wait_for_deliveries();
+        match delivered.and_then(|()| self.producer.commit_transaction(COMMIT)) {
             Ok(()) => Outcome::Committed,
             Err(error) if may_still_commit(&error) => Outcome::Uncertain(self.fault("committing", &error)),
             Err(error) => Outcome::Lost(self.lost("committing", &error)),
@@ -103,8 +106,19 @@ impl Producer {
             self.send(BaseRecord::to(topic).partition(*partition).headers(headers.clone()).key(key.as_bytes()))?;
         }
         // What has not reached the brokers leaves no mark.
-        self.producer.flush(COMMIT).map_err(|error| self.lost("ending a transaction", &error))?;
+        self.wait_for_deliveries().map_err(|error| self.lost("ending a transaction", &error))?;
         self.producer.abort_transaction(COMMIT).map_err(|error| self.lost("ending a transaction", &error))
+    }
+
+    /// Waits until brokers have taken, or refused, all records. The client waits in steps of 100 ms, however soon that is.
+    fn wait_for_deliveries(&self) -> KafkaResult<()> {
+        let begun = Instant::now();
+        loop {
+            match self.producer.flush(Duration::ZERO) {
+                Err(KafkaError::Flush(Code::OperationTimedOut)) if begun.elapsed() < COMMIT => thread::sleep(PAUSE),
+                other => return other,
+            }
+        }
     }
 
     /// The next producer has to go on.

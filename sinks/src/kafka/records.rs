@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
+use std::iter::repeat_n;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,22 +62,23 @@ pub(super) struct Records {
 impl Writer<'_> {
     /// The records of what changed at `time`; `op` is the operation of rows that come: `c`, or `r` in a snapshot.
     pub(super) fn records(&self, time: u64, op: char, changes: Vec<Change>) -> Records {
+        let envelopes = Envelopes::of(self, time, op);
         let mut records = Records::default();
         let mut by_key: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         for change in changes {
-            if self.alone(time, op, &change).len() > self.most_bytes {
+            if self.bytes(&change, &envelopes) > self.most_bytes {
                 // The same row is left out when it leaves, so that what is written stays whole.
                 records.too_large += u64::from(change.diff > 0);
                 continue;
             }
             match &change.key {
-                None => self.repeat(time, op, &change, &mut records.records),
+                None => self.repeat(&change, &envelopes, &mut records.records),
                 Some(key) => by_key.entry(key.clone()).or_default().push(change),
             }
         }
         for (key, changes) in by_key {
             match self.mode {
-                Mode::Changes => self.pairs(time, op, &key, &changes, &mut records.records),
+                Mode::Changes => self.pairs(&key, &changes, &envelopes, &mut records.records),
                 Mode::Upsert => {
                     let last = changes.into_iter().rfind(|change| change.diff > 0);
                     records.records.push(Record { key: Some(key), value: last.map(|change| change.row) });
@@ -86,55 +88,91 @@ impl Writer<'_> {
         records
     }
 
-    /// The record that holds nothing but this row.
-    fn alone(&self, time: u64, op: char, change: &Change) -> Record {
-        let value = match (self.mode, change.diff > 0) {
-            (Mode::Upsert, _) => change.row.clone(),
-            (Mode::Changes, true) => self.envelope(time, op, None, Some(&change.row)),
-            (Mode::Changes, false) => self.envelope(time, 'd', Some(&change.row), None),
+    /// Bytes of the record that holds nothing but this row.
+    fn bytes(&self, change: &Change, envelopes: &Envelopes) -> usize {
+        let around = match self.mode {
+            Mode::Changes => envelopes.around,
+            Mode::Upsert => 0,
         };
-        Record { key: change.key.clone(), value: Some(value) }
+        change.key.as_ref().map_or(0, String::len) + change.row.len() + around
     }
 
-    fn repeat(&self, time: u64, op: char, change: &Change, records: &mut Vec<Record>) {
-        let record = self.alone(time, op, change);
-        records.extend((0..change.diff.unsigned_abs()).map(|_| record.clone()));
+    fn repeat(&self, change: &Change, envelopes: &Envelopes, records: &mut Vec<Record>) {
+        let value = match (self.mode, change.diff > 0) {
+            (Mode::Upsert, _) => change.row.clone(),
+            (Mode::Changes, true) => envelopes.come(&change.row),
+            (Mode::Changes, false) => envelopes.leave(&change.row),
+        };
+        let record = Record { key: change.key.clone(), value: Some(value) };
+        records.extend(repeat_n(record, change.diff.unsigned_abs() as usize));
     }
 
     /// A row that leaves and one that comes with the same key are one update.
-    fn pairs(&self, time: u64, op: char, key: &str, changes: &[Change], records: &mut Vec<Record>) {
-        let many = |change: &Change| std::iter::repeat_n(change.row.clone(), change.diff.unsigned_abs() as usize);
-        let mut before: Vec<String> = changes.iter().filter(|change| change.diff < 0).flat_map(many).collect();
-        let mut after: Vec<String> = changes.iter().filter(|change| change.diff > 0).flat_map(many).collect();
-        before.reverse();
-        after.reverse();
+    fn pairs(&self, key: &str, changes: &[Change], envelopes: &Envelopes, records: &mut Vec<Record>) {
+        let many = |change: &Change| change.diff.unsigned_abs() as usize;
+        let (before, after): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| change.diff < 0);
+        let mut before = before.into_iter().flat_map(|change| repeat_n(&change.row, many(change)));
+        let mut after = after.into_iter().flat_map(|change| repeat_n(&change.row, many(change)));
         let record = |value: String| Record { key: Some(key.to_owned()), value: Some(value) };
         loop {
-            match (before.pop(), after.pop()) {
+            match (before.next(), after.next()) {
                 (None, None) => return,
-                (Some(row), None) => records.push(record(self.envelope(time, 'd', Some(&row), None))),
-                (None, Some(row)) => records.push(record(self.envelope(time, op, None, Some(&row)))),
+                (Some(row), None) => records.push(record(envelopes.leave(row))),
+                (None, Some(row)) => records.push(record(envelopes.come(row))),
                 (Some(old), Some(new)) => {
-                    let update = record(self.envelope(time, 'u', Some(&old), Some(&new)));
+                    let update = record(envelopes.update(old, new));
                     if update.len() <= self.most_bytes {
                         records.push(update);
                         continue;
                     }
-                    records.push(record(self.envelope(time, 'd', Some(&old), None)));
-                    records.push(record(self.envelope(time, op, None, Some(&new))));
+                    records.push(record(envelopes.leave(old)));
+                    records.push(record(envelopes.come(new)));
                 }
             }
         }
     }
+}
 
-    fn envelope(&self, time: u64, op: char, before: Option<&str>, after: Option<&str>) -> String {
-        let (before, after) = (before.unwrap_or("null"), after.unwrap_or("null"));
-        let mut text =
-            format!("{{\"before\":{before},\"after\":{after},\"op\":\"{op}\",\"ts_ms\":{time},\"source\":{{\"node\":");
-        quote(&mut text, &self.identity.node);
-        text.push_str(",\"view\":");
-        quote(&mut text, self.view);
-        write!(text, ",\"time\":{time}}}}}").expect("text grows");
+/// The envelopes of one time: what is the same in all of them is written once.
+struct Envelopes {
+    /// Operation of rows that come.
+    op: char,
+    /// What follows the operation.
+    tail: String,
+    /// Bytes around the row where there is only one.
+    around: usize,
+}
+
+impl Envelopes {
+    fn of(writer: &Writer<'_>, time: u64, op: char) -> Self {
+        let mut tail = format!("\",\"ts_ms\":{time},\"source\":{{\"node\":");
+        quote(&mut tail, &writer.identity.node);
+        tail.push_str(",\"view\":");
+        quote(&mut tail, writer.view);
+        write!(tail, ",\"time\":{time}}}}}").expect("text grows");
+        let mut envelopes = Self { op, tail, around: 0 };
+        envelopes.around = envelopes.come("").len();
+        envelopes
+    }
+
+    fn come(&self, row: &str) -> String {
+        self.envelope(self.op, "null", row)
+    }
+
+    fn leave(&self, row: &str) -> String {
+        self.envelope('d', row, "null")
+    }
+
+    fn update(&self, before: &str, after: &str) -> String {
+        self.envelope('u', before, after)
+    }
+
+    fn envelope(&self, op: char, before: &str, after: &str) -> String {
+        let parts = ["{\"before\":", before, ",\"after\":", after, ",\"op\":\""];
+        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum::<usize>() + 1 + self.tail.len());
+        parts.iter().for_each(|part| text.push_str(part));
+        text.push(op);
+        text.push_str(&self.tail);
         text
     }
 }

@@ -193,10 +193,10 @@ impl Session {
             let mut send = BaseRecord::to(&self.topic).headers(self.headers.clone());
             let encoded = self.codecs.encode(record).map_err(|error| Fault::Fatal(error.to_string()))?;
             if let Some(key) = &encoded.key {
-                send = send.key(key.as_slice());
+                send = send.key(key.as_ref());
             }
             if let Some(value) = &encoded.value {
-                send = send.payload(value.as_slice());
+                send = send.payload(value.as_ref());
             }
             self.producer.send(send)?;
         }

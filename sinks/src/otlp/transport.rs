@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -26,12 +28,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Message {
     Spans(ExportTraceServiceRequest, usize),
     Metrics(ExportMetricsServiceRequest, usize),
+    Logs(ExportLogsServiceRequest, usize),
 }
 
 impl Message {
-    /// Spans or data points in it.
+    /// Spans, data points or log records in it.
     pub(super) fn items(&self) -> usize {
-        let (Message::Spans(_, items) | Message::Metrics(_, items)) = self;
+        let (Message::Spans(_, items) | Message::Metrics(_, items) | Message::Logs(_, items)) = self;
         *items
     }
 }
@@ -70,6 +73,7 @@ impl Transport {
                 let (path, body) = match &message {
                     Message::Spans(request, _) => ("v1/traces", request.encode_to_vec()),
                     Message::Metrics(request, _) => ("v1/metrics", request.encode_to_vec()),
+                    Message::Logs(request, _) => ("v1/logs", request.encode_to_vec()),
                 };
                 let mut url = endpoint.clone();
                 url.set_path(&format!("{}/{path}", endpoint.path().trim_end_matches('/')));
@@ -87,6 +91,10 @@ impl Transport {
                     Message::Metrics(request, _) => {
                         let request = Request::from_parts(metadata.clone(), Extensions::default(), request);
                         MetricsServiceClient::new(channel.clone()).export(request).await.map(drop)
+                    }
+                    Message::Logs(request, _) => {
+                        let request = Request::from_parts(metadata.clone(), Extensions::default(), request);
+                        LogsServiceClient::new(channel.clone()).export(request).await.map(drop)
                     }
                 };
                 sent.map_err(|status| refusal(&status, *has_answered))?;

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde::Deserialize;
 use watershed_integration::broker::{self, Broker};
 use watershed_integration::processes;
+use watershed_sinks::Phase;
 
-use crate::cases::Other;
+use crate::cases::{self, Other};
 use crate::registry::Registry;
-use crate::view::Rows;
+use crate::view::{Rows, View};
 
 /// One broker at a time: they need much memory and start slowly side by side.
 static ONE: Mutex<()> = Mutex::new(());
@@ -40,6 +46,25 @@ impl Kafka {
         }
         let broker = Broker::start().unwrap()?;
         Ok(Self { broker, mode, topic: "rows".to_owned(), registry: None, _one: one })
+    }
+
+    fn client(&self) -> ClientConfig {
+        [("bootstrap.servers".to_owned(), self.broker.address())].into_iter().collect()
+    }
+
+    /// Creates the topic on one broker.
+    async fn create_on(&self, node: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let replicas: [&[i32]; 1] = [&[node]];
+        let topic = NewTopic::new(&self.topic, 1, TopicReplication::Variable(&replicas));
+        let created = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
+        assert_eq!(created, [Ok(self.topic.clone())]);
+    }
+
+    /// Where the topic of frontiers ends.
+    fn frontiers(&self) -> i64 {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        consumer.fetch_watermarks(&format!("{}.frontier", self.topic), 0, Duration::from_secs(10)).unwrap().1
     }
 
     fn avro(mode: &'static str) -> Result<Self, String> {
@@ -95,6 +120,71 @@ mod table {
     use super::Kafka;
 
     crate::battery!(Kafka::new("changes"), rows_of_a_table_wait_for_an_endpoint_that_is_down);
+}
+
+/// Closed times that come while the broker does not answer: they wait, and are one transaction when it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closed_times_that_wait_are_one_transaction() {
+    let mut kafka = match Kafka::new("changes") {
+        Ok(kafka) => kafka,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let view = View::new(true);
+    view.set("a", 0);
+    let running = cases::start(&kafka, &view, "1MiB");
+    let status = Arc::clone(running.status());
+    let caught_up = || status.snapshot().frontier >= view.time();
+    cases::until("the topic is open", caught_up).await;
+    let before = tokio::task::block_in_place(|| kafka.frontiers());
+    kafka.slow_down();
+    for n in 1..=30 {
+        view.set(["a", "b", "c"][n % 3], n as i64);
+    }
+    cases::until("the sink has been told of all times", || status.snapshot().closed >= view.time()).await;
+    kafka.mend();
+    cases::until("all is written", caught_up).await;
+    let (rows, frontier) = tokio::task::block_in_place(|| kafka.held());
+    assert_eq!((rows, frontier), (view.rows(), view.time()));
+    // A frontier and the mark of its transaction; one transaction was on its way when the broker stopped.
+    let written = tokio::task::block_in_place(|| kafka.frontiers()) - before;
+    assert!((2..=4).contains(&written), "{written} records and marks of frontiers for 30 times");
+    running.stop().await;
+}
+
+/// The topic lies on a broker of its own, which fails and comes back; the coordinator of transactions lives on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_without_a_leader_is_waited_for() {
+    let mut kafka = match Kafka::new("changes") {
+        Ok(kafka) => kafka,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let view = View::new(true);
+    view.set("a", 0);
+    // The coordinator's topic is made with the first transaction, where there is one broker only.
+    "before".clone_into(&mut kafka.topic);
+    let running = cases::start(&kafka, &view, "1MiB");
+    cases::until("the first topic is written", || running.status().snapshot().frontier >= view.time()).await;
+    running.stop().await;
+    let mut second = tokio::task::block_in_place(|| kafka.broker.second()).unwrap();
+    "rows".clone_into(&mut kafka.topic);
+    kafka.create_on(2).await;
+    let running = cases::start(&kafka, &view, "1MiB");
+    let status = Arc::clone(running.status());
+    let caught_up = || status.snapshot().frontier >= view.time();
+    view.set("a", 1);
+    cases::until("the topic on the second broker is written", caught_up).await;
+    second.kill();
+    for n in 2..12 {
+        view.set(["a", "b"][n % 2], n as i64);
+    }
+    cases::until("the failure shows", || status.snapshot().phase == Phase::Retrying).await;
+    assert!(!status.snapshot().reason.is_empty());
+    view.set("c", 1);
+    tokio::task::block_in_place(|| second.resume()).unwrap();
+    cases::until("all is written", caught_up).await;
+    let (rows, frontier) = tokio::task::block_in_place(|| kafka.held());
+    assert_eq!((rows, frontier), (view.rows(), view.time()));
+    running.stop().await;
 }
 
 mod upsert {

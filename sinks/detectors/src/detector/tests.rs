@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 
@@ -122,6 +124,36 @@ fn a_model_that_panics_fails_or_gives_nan_is_suspended_with_the_reason() {
         assert_eq!(detector.batch(2, seen(&[("a", 9.0)]), &no_time), []);
         assert!(!guard::is_guarded());
     }
+}
+
+/// Scores two subjects at a time, and counts them.
+struct ByTwo(Arc<AtomicU64>);
+
+impl Scorer for ByTwo {
+    fn score(&mut self, items: &mut [Item<'_>]) -> Result<(), String> {
+        self.0.fetch_add(items.len() as u64, Ordering::Relaxed);
+        items.iter_mut().for_each(|item| item.score = Some(0.0));
+        Ok(())
+    }
+
+    fn part(&self) -> usize {
+        2
+    }
+}
+
+#[test]
+fn a_batch_over_its_budget_is_given_up_after_a_part() {
+    let mut detector = threshold("[budget]\ntime_per_batch = \"5ms\"");
+    let scored = Arc::new(AtomicU64::new(0));
+    detector.scorer = Box::new(ByTwo(Arc::clone(&scored)));
+    let clock = || Duration::from_millis(scored.load(Ordering::Relaxed));
+    let rows = seen(&["a", "b", "c", "d", "e", "f", "g", "h", "i"].map(|subject| (subject, 1.0)));
+    detector.batch(0, rows[..5].to_vec(), &clock);
+    assert_eq!(detector.report().suspended, None);
+    detector.batch(1, rows, &clock);
+    let report = detector.report();
+    assert_eq!(report.suspended.unwrap().reason, "a batch took 6ms, its budget is 5ms");
+    assert_eq!((scored.load(Ordering::Relaxed), report.last_batch), (5 + 6, Duration::from_millis(6)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::{Observation, exceeds, guard};
+use super::{Observation, exceeds, guard, too_long};
 use crate::manifest::Manifest;
 use crate::model::{Item, Scorer};
 
@@ -33,8 +33,9 @@ pub fn trial(
         })
         .collect();
     let before = clock();
-    run(scorer, &mut items)?;
-    let took = clock().saturating_sub(before);
+    let took = || clock().saturating_sub(before);
+    run(scorer, &mut items, &|| too_long(manifest, took()))?;
+    let took = took();
     for (observation, item) in scored.iter().zip(&items) {
         check(&observation.subject, item.score)?;
     }
@@ -44,10 +45,22 @@ pub fn trial(
     }
 }
 
-/// Runs a model; its panic is an error.
-pub(super) fn run(scorer: &mut dyn Scorer, items: &mut [Item<'_>]) -> Result<(), String> {
-    let run = guard::guarded(|| catch_unwind(AssertUnwindSafe(|| scorer.score(items))));
-    run.map_err(|panic| format!("the model panicked: {}", guard::message_of(panic.as_ref())))?
+/// Runs a model part by part, as long as nothing speaks against the next one; its panic is an error.
+pub(super) fn run(
+    scorer: &mut dyn Scorer,
+    items: &mut [Item<'_>],
+    against: &dyn Fn() -> Option<String>,
+) -> Result<(), String> {
+    for (at, items) in items.chunks_mut(scorer.part().max(1)).enumerate() {
+        if at > 0
+            && let Some(reason) = against()
+        {
+            return Err(reason);
+        }
+        let run = guard::guarded(|| catch_unwind(AssertUnwindSafe(|| scorer.score(items))));
+        run.map_err(|panic| format!("the model panicked: {}", guard::message_of(panic.as_ref())))??;
+    }
+    Ok(())
 }
 
 /// A score is a number.

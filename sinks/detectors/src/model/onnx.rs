@@ -2,6 +2,7 @@
 //! `[batch, 1]`.
 
 mod label_encoder;
+mod leaves;
 mod load;
 mod trees;
 
@@ -16,6 +17,8 @@ pub use load::{LARGEST, load};
 
 /// Subjects that are scored together: models are compiled for so many, and batches are padded.
 const ROWS: usize = 32;
+/// Subjects after which a batch may be given up.
+const PART: usize = 1024;
 
 /// `[model] kind = "onnx"`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -65,6 +68,10 @@ impl Scorer for Onnx {
         Ok(())
     }
 
+    fn part(&self) -> usize {
+        PART
+    }
+
     fn bytes(&self) -> usize {
         self.bytes
     }
@@ -74,3 +81,6 @@ impl Scorer for Onnx {
 fn one_line(error: &tract_onnx::prelude::TractError) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;

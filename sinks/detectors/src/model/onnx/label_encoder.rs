@@ -61,7 +61,7 @@ impl Expansion for LabelEncoder {
 
 /// The operator as it is run: values by key, floats as bits so that they can be compared and hashed.
 #[derive(Debug, Clone, Hash, PartialEq, Eq)]
-struct Lookup {
+pub(super) struct Lookup {
     table: Arc<[u32]>,
     fallback: u32,
 }

@@ -8,7 +8,7 @@ use tract_onnx::prelude::{DatumType, Framework as _, InferenceModelExt as _, Int
 use tract_onnx::tract_hir::infer::Factoid as _;
 use tract_onnx::tract_hir::internal::InferenceFact;
 
-use super::{Config, Onnx, ROWS, label_encoder, one_line, trees};
+use super::{Config, Onnx, ROWS, label_encoder, leaves, one_line, trees};
 use crate::manifest::Manifest;
 
 /// Operator sets of ONNX that the runtime knows.
@@ -21,6 +21,20 @@ pub const LARGEST: usize = 64 << 20;
 /// # Errors
 /// In one line: the operator set, an operator, a shape, or the file as such.
 pub fn load(config: &Config, bytes: &[u8], manifest: &Manifest) -> Result<Onnx, String> {
+    let features = manifest.features.len();
+    let wrong = |message: String| format!("`{}`: {message}", config.file);
+    let model = read(config, bytes, features)?;
+    let model = leaves::fold(&model).and_then(TypedModel::into_optimized);
+    let model = model.map_err(|error| wrong(one_line(&error)))?;
+    let bytes = bytes.len() + held(&model);
+    let plan = model.into_runnable().map_err(|error| wrong(one_line(&error)))?;
+    let onnx = Onnx { plan, features, bytes };
+    onnx.run(vec![0.0; features]).map_err(|message| wrong(format!("it does not run: {message}")))?;
+    Ok(onnx)
+}
+
+/// The model of a file, with its score as the only output.
+pub(super) fn read(config: &Config, bytes: &[u8], features: usize) -> Result<TypedModel, String> {
     let file = &config.file;
     if bytes.is_empty() {
         return Err(format!("`{file}` is empty or was not sent along"));
@@ -36,13 +50,7 @@ pub fn load(config: &Config, bytes: &[u8], manifest: &Manifest) -> Result<Onnx, 
     let proto = proto.map_err(|_| wrong("this is no ONNX model".to_owned()))?;
     check_opset(&proto).map_err(wrong)?;
     check_operators(&proto, &onnx).map_err(wrong)?;
-    let features = manifest.features.len();
-    let model = compile(&onnx, &proto, config, features).map_err(wrong)?;
-    let bytes = bytes.len() + held(&model);
-    let plan = model.into_runnable().map_err(|error| wrong(one_line(&error)))?;
-    let onnx = Onnx { plan, features, bytes };
-    onnx.run(vec![0.0; features]).map_err(|message| wrong(format!("it does not run: {message}")))?;
-    Ok(onnx)
+    typed(&onnx, &proto, config, features).map_err(wrong)
 }
 
 fn check_opset(proto: &ModelProto) -> Result<(), String> {
@@ -74,12 +82,7 @@ fn check_operators(proto: &ModelProto, onnx: &tract_onnx::Onnx) -> Result<(), St
     Err(format!("operators that are not supported: {}", unknown.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
-fn compile(
-    onnx: &tract_onnx::Onnx,
-    proto: &ModelProto,
-    config: &Config,
-    features: usize,
-) -> Result<TypedModel, String> {
+fn typed(onnx: &tract_onnx::Onnx, proto: &ModelProto, config: &Config, features: usize) -> Result<TypedModel, String> {
     let mut model = onnx.model_for_proto_model(proto).map_err(|error| one_line(&error))?;
     let inputs = model.input_outlets().map_err(|error| one_line(&error))?.len();
     if inputs != 1 {
@@ -94,7 +97,7 @@ fn compile(
     let model = model.with_input_fact(0, input).map_err(|error| one_line(&error))?;
     let mut model = model.into_typed().map_err(|error| one_line(&error))?;
     choose_output(&mut model)?;
-    model.into_decluttered().and_then(|model| model.into_optimized()).map_err(|error| one_line(&error))
+    model.into_decluttered().map_err(|error| one_line(&error))
 }
 
 fn check_input(declared: &InferenceFact, features: usize) -> Result<(), String> {

@@ -1,6 +1,10 @@
 //! `ai.onnx.ml.TreeEnsembleRegressor`: trees whose leaves are added up. The runtime has the classifier only.
 
+mod forest;
+mod listing;
+
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use tract_onnx::model::ParsingContext;
@@ -9,8 +13,8 @@ use tract_onnx::tract_core::ops::cast::cast;
 #[allow(clippy::wildcard_imports, reason = "the macros of tract name most of what is in it")]
 use tract_onnx::tract_hir::internal::*;
 
-/// No path of a tree is longer.
-const DEEPEST: usize = 10_000;
+pub(super) use forest::{Forest, Tree};
+use listing::{Kind, Listed, Mode};
 
 /// The operator's node.
 pub(super) fn parse(_: &ParsingContext<'_>, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
@@ -23,72 +27,18 @@ pub(super) fn parse(_: &ParsingContext<'_>, node: &NodeProto) -> TractResult<(Bo
         bail!("TreeEnsembleRegressor is supported with aggregate_function SUM only");
     }
     let targets: usize = node.get_attr("n_targets")?;
-    let mut forest =
-        Forest { targets, base: vec![0; targets], roots: Vec::new(), nodes: Vec::new(), leaves: Vec::new() };
-    if let Some(base) = node.get_attr_opt_vec::<f32>("base_values")? {
-        if base.len() != targets {
+    let base = match node.get_attr_opt_vec::<f32>("base_values")? {
+        Some(base) if base.len() != targets => {
             bail!("TreeEnsembleRegressor has {} base values for {targets} targets", base.len());
         }
-        forest.base = base.into_iter().map(f32::to_bits).collect();
-    }
-    read_nodes(node, &mut forest)?;
-    Ok((expand(Regressor(Arc::new(forest))), Vec::new()))
+        Some(base) => base,
+        None => vec![0.0; targets],
+    };
+    let trees = listing::trees(&read_nodes(node, targets)?, targets)?;
+    Ok((expand(Regressor(Sums::of(Forest { base, trees }))), Vec::new()))
 }
 
-/// All trees in arrays; floats as bits, so that they can be compared and hashed.
-#[derive(Debug, Clone, Hash, PartialEq, Eq)]
-struct Forest {
-    targets: usize,
-    base: Vec<u32>,
-    roots: Vec<usize>,
-    nodes: Vec<Node>,
-    /// Target and weight.
-    leaves: Vec<(usize, u32)>,
-}
-
-#[derive(Debug, Clone, Hash, PartialEq, Eq)]
-enum Node {
-    Branch { feature: usize, value: u32, mode: Mode, missing_is_true: bool, yes: usize, no: usize },
-    Leaf { first: usize, end: usize },
-}
-
-#[derive(Debug, Clone, Copy, Hash, PartialEq, Eq)]
-enum Mode {
-    LessOrEqual,
-    Less,
-    GreaterOrEqual,
-    Greater,
-    Equal,
-    NotEqual,
-}
-
-impl Mode {
-    fn of(text: &str) -> TractResult<Self> {
-        Ok(match text {
-            "BRANCH_LEQ" => Mode::LessOrEqual,
-            "BRANCH_LT" => Mode::Less,
-            "BRANCH_GTE" => Mode::GreaterOrEqual,
-            "BRANCH_GT" => Mode::Greater,
-            "BRANCH_EQ" => Mode::Equal,
-            "BRANCH_NEQ" => Mode::NotEqual,
-            other => bail!("unknown mode of a node: {other}"),
-        })
-    }
-
-    #[allow(clippy::float_cmp)] // That is what the mode says.
-    fn holds(self, left: f32, right: f32) -> bool {
-        match self {
-            Mode::LessOrEqual => left <= right,
-            Mode::Less => left < right,
-            Mode::GreaterOrEqual => left >= right,
-            Mode::Greater => left > right,
-            Mode::Equal => left == right,
-            Mode::NotEqual => left != right,
-        }
-    }
-}
-
-fn read_nodes(proto: &NodeProto, forest: &mut Forest) -> TractResult<()> {
+fn read_nodes(proto: &NodeProto, targets: usize) -> TractResult<Vec<Listed>> {
     let trees = proto.get_attr_slice::<i64>("nodes_treeids")?;
     let ids = proto.get_attr_slice::<i64>("nodes_nodeids")?;
     let features = proto.get_attr_slice::<i64>("nodes_featureids")?;
@@ -101,36 +51,28 @@ fn read_nodes(proto: &NodeProto, forest: &mut Forest) -> TractResult<()> {
     if lengths.iter().any(|length| *length != trees.len()) {
         bail!("TreeEnsembleRegressor has attributes of nodes of different lengths");
     }
-    let positions: HashMap<(i64, i64), usize> =
-        trees.iter().copied().zip(ids.iter().copied()).enumerate().map(|(at, key)| (key, at)).collect();
-    let mut leaves = read_leaves(proto, forest.targets)?;
-    let child = |tree: i64, id: i64| {
-        positions.get(&(tree, id)).copied().ok_or_else(|| format_err!("node {id} of tree {tree} is missing"))
-    };
-    for at in 0..trees.len() {
-        if at == 0 || trees[at] != trees[at - 1] {
-            forest.roots.push(at);
+    let mut leaves = read_leaves(proto, targets)?;
+    let kind = |at: usize| -> TractResult<Kind> {
+        if modes[at] == "LEAF" {
+            return Ok(Kind::Leaf(leaves.remove(&(trees[at], ids[at])).unwrap_or_default()));
         }
-        let node = if modes[at] == "LEAF" {
-            let first = forest.leaves.len();
-            forest.leaves.extend(leaves.remove(&(trees[at], ids[at])).unwrap_or_default());
-            Node::Leaf { first, end: forest.leaves.len() }
-        } else {
-            Node::Branch {
-                feature: usize::try_from(features[at])?,
-                value: values[at].to_bits(),
-                mode: Mode::of(modes[at])?,
-                missing_is_true: missing.get(at).is_some_and(|flag| *flag != 0),
-                yes: child(trees[at], yes[at])?,
-                no: child(trees[at], no[at])?,
-            }
-        };
-        forest.nodes.push(node);
-    }
-    Ok(())
+        Ok(Kind::Branch {
+            // The walk has a bit of it for a flag.
+            feature: u32::try_from(i32::try_from(features[at])?)?,
+            mode: Mode::of(modes[at])?,
+            value: values[at],
+            missing_is_true: missing.get(at).is_some_and(|flag| *flag != 0),
+            yes: yes[at],
+            no: no[at],
+        })
+    };
+    let kinds = (0..trees.len()).map(kind).collect::<TractResult<Vec<_>>>()?;
+    let listed = kinds.into_iter().zip(trees).zip(ids);
+    Ok(listed.map(|((kind, tree), id)| Listed { tree: *tree, id: *id, kind }).collect())
 }
 
-type Leaves = HashMap<(i64, i64), Vec<(usize, u32)>>;
+/// Targets and weights by tree and node.
+type Leaves = HashMap<(i64, i64), Vec<(usize, f32)>>;
 
 fn read_leaves(proto: &NodeProto, targets: usize) -> TractResult<Leaves> {
     let trees = proto.get_attr_slice::<i64>("target_treeids")?;
@@ -146,43 +88,14 @@ fn read_leaves(proto: &NodeProto, targets: usize) -> TractResult<Leaves> {
         if target >= targets {
             bail!("TreeEnsembleRegressor names target {target} of {targets}");
         }
-        leaves.entry((trees[at], nodes[at])).or_default().push((target, weights[at].to_bits()));
+        leaves.entry((trees[at], nodes[at])).or_default().push((target, weights[at]));
     }
     Ok(leaves)
 }
 
-impl Forest {
-    /// The sums of the leaves that a row falls into.
-    fn sums(&self, row: &[f32]) -> TractResult<Vec<f32>> {
-        let mut sums: Vec<f32> = self.base.iter().map(|bits| f32::from_bits(*bits)).collect();
-        for root in &self.roots {
-            for (target, weight) in &self.leaves[self.leaf(*root, row)?] {
-                sums[*target] += f32::from_bits(*weight);
-            }
-        }
-        Ok(sums)
-    }
-
-    fn leaf(&self, root: usize, row: &[f32]) -> TractResult<std::ops::Range<usize>> {
-        let mut at = root;
-        for _ in 0..DEEPEST {
-            match &self.nodes[at] {
-                Node::Leaf { first, end } => return Ok(*first..*end),
-                Node::Branch { feature, value, mode, missing_is_true, yes, no } => {
-                    let Some(found) = row.get(*feature) else { bail!("the input lacks feature {feature}") };
-                    let holds =
-                        if found.is_nan() { *missing_is_true } else { mode.holds(*found, f32::from_bits(*value)) };
-                    at = if holds { *yes } else { *no };
-                }
-            }
-        }
-        bail!("a tree has a loop")
-    }
-}
-
 /// The operator while shapes are inferred.
 #[derive(Debug, Clone, Hash, PartialEq, Eq)]
-struct Regressor(Arc<Forest>);
+struct Regressor(Sums);
 
 impl Expansion for Regressor {
     fn name(&self) -> StaticName {
@@ -201,19 +114,44 @@ impl Expansion for Regressor {
         solver.equals(&outputs[0].rank, 2)?;
         solver.equals(&outputs[0].datum_type, DatumType::F32)?;
         solver.equals(&inputs[0].shape[0], &outputs[0].shape[0])?;
-        solver.equals(&outputs[0].shape[1], self.0.targets.to_dim())?;
+        solver.equals(&outputs[0].shape[1], self.0.0.targets().to_dim())?;
         Ok(())
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let input = model.wire_node(format!("{prefix}.f32"), cast(f32::datum_type()), inputs)?;
-        model.wire_node(prefix, Sums(Arc::clone(&self.0)), &input)
+        model.wire_node(prefix, self.0.clone(), &input)
     }
 }
 
-/// The operator as it is run.
-#[derive(Debug, Clone, Hash, PartialEq, Eq)]
-struct Sums(Arc<Forest>);
+/// The operator as it is run: rows in, the sums of their leaves out.
+#[derive(Debug, Clone)]
+pub(super) struct Sums(Arc<Forest>);
+
+impl Sums {
+    pub(super) fn of(forest: Forest) -> Self {
+        Self(Arc::new(forest))
+    }
+
+    pub(super) fn forest(&self) -> &Forest {
+        &self.0
+    }
+}
+
+/// Two forests are the same if they are one.
+impl PartialEq for Sums {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Sums {}
+
+impl Hash for Sums {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
 
 impl Op for Sums {
     fn name(&self) -> StaticName {
@@ -228,22 +166,24 @@ impl EvalOp for Sums {
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let input = args_1!(inputs);
-        let rows = input.to_plain_array_view::<f32>()?;
-        let mut sums = Vec::new();
-        for row in rows.outer_iter() {
-            let row: Vec<f32> = row.iter().copied().collect();
-            sums.extend(self.0.sums(&row)?);
+        let [rows, width] = *input.shape() else { bail!("the input of trees is no matrix") };
+        if width < self.0.width() {
+            bail!("the input lacks feature {}", self.0.width() - 1);
         }
-        let shape = [rows.shape().first().copied().unwrap_or_default(), self.0.targets];
-        Ok(tvec!(Tensor::from_shape(&shape, &sums)?.into_tvalue()))
+        let view = input.to_plain_array_view::<f32>()?;
+        let sums = self.0.sums(&view.as_standard_layout().as_slice().unwrap_or_default(), width);
+        Ok(tvec!(Tensor::from_shape(&[rows, self.0.targets()], &sums)?.into_tvalue()))
     }
 }
 
 impl TypedOp for Sums {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let rows = inputs[0].shape.first().cloned().unwrap_or_else(|| 1.to_dim());
-        Ok(tvec!(f32::fact([rows, self.0.targets.to_dim()])))
+        Ok(tvec!(f32::fact([rows, self.0.targets().to_dim()])))
     }
 
     as_op!();
 }
+
+#[cfg(test)]
+mod tests;
