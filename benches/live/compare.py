@@ -300,7 +300,8 @@ def main():
     arguments.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="further flags of `watershed run`")
     options = arguments.parse_args()
     # Thousands of connections are open at once.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (30_000, 30_000))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if os.getuid() != 0:
         sys.exit("compare.py: loading eBPF programs needs root; run it with sudo")
     for name in options.only:
