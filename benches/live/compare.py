@@ -1,140 +1,26 @@
 #!/usr/bin/env python3
-"""What the agent costs a busy nginx, and whether it sees every request: compare.py WATERSHED [--rounds N] [--only NAME …]
+"""What the agent costs busy servers, and whether it sees every request: compare.py WATERSHED [--rounds N] [--only NAME …]
 
 Everything runs on loopback, against servers and load generators that this script starts, scopes the agent to, and
-ends. Figures are ratios of interleaved pairs in one run, since machines are noisy. Needs root, nginx, wrk, h2load.
+ends. Figures are ratios of interleaved pairs in one run, since machines are noisy. Needs root, nginx, wrk, h2load; for
+other protocols Redis, Go, PostgreSQL and MariaDB.
 """
 
 import argparse
-import glob
+import contextlib
 import json
 import os
 import re
-import shutil
+import resource
 import signal
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-NGINX = """
-user root; daemon off; worker_processes {workers}; pid {directory}/nginx.pid; error_log {directory}/error.log warn;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off; keepalive_requests 1000000000; default_type text/plain;
-    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
-    open_file_cache max=100; sendfile off;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096; root {directory}/www;
-        location = /status {{ stub_status; }}
-    }}
-}}
-"""
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-class Nginx:
-    def __init__(self, workers=2):
-        self.directory = tempfile.mkdtemp(prefix="watershed-bench-")
-        os.mkdir(f"{self.directory}/www")
-        with open(f"{self.directory}/www/1k.txt", "w") as file:
-            file.write("x" * 1024)
-        self.port = free_port()
-        configuration = f"{self.directory}/nginx.conf"
-        with open(configuration, "w") as file:
-            file.write(NGINX.format(workers=workers, directory=self.directory, port=self.port))
-        binary = shutil.which("nginx") or "/usr/sbin/nginx"
-        self.process = subprocess.Popen([binary, "-c", configuration, "-e", f"{self.directory}/error.log"])
-        while socket.socket().connect_ex(("127.0.0.1", self.port)) != 0:
-            time.sleep(0.02)
-        self.url = f"http://127.0.0.1:{self.port}/1k.txt"
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        shutil.rmtree(self.directory)
-
-
-class Agent:
-    """`watershed run` scoped to one process and its children."""
-
-    def __init__(self, binary, pid, *flags):
-        self.binary = binary
-        self.process = subprocess.Popen(
-            [binary, "run", "--scope", f"pid:{pid}+children", "--listen", "127.0.0.1:0", *flags],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for line in self.process.stderr:
-            found = re.search(r"listening on (\S+)", line)
-            if found:
-                self.address = found.group(1)
-                break
-        else:
-            sys.exit("compare.py: the agent did not start")
-        time.sleep(1)
-
-    def query(self, text):
-        answer = subprocess.run(
-            [self.binary, "query", "--server", self.address, "-s", text, "-o", "jsonl"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return [json.loads(line) for line in answer.stdout.splitlines()]
-
-    def value(self, text):
-        (row,) = self.query(text)
-        (value,) = row.values()
-        return int(value or 0)
-
-    def cpu_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
-
-    def resident_bytes(self):
-        with open(f"/proc/{self.process.pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def map_bytes(self):
-        """Memory of the agent's BPF maps, as the kernel accounts it; a map with several descriptors counts once."""
-        maps = {}
-        for number in os.listdir(f"/proc/{self.process.pid}/fdinfo"):
-            try:
-                with open(f"/proc/{self.process.pid}/fdinfo/{number}") as file:
-                    text = file.read()
-            except FileNotFoundError:
-                continue
-            found = re.search(r"^memlock:\s+(\d+)", text, re.M)
-            number = re.search(r"^map_id:\s+(\d+)", text, re.M)
-            if found and number:
-                maps[number.group(1)] = int(found.group(1))
-        return sum(maps.values())
-
-    def switch_detectors_off(self):
-        """Leaves the bundled views alone at work: detectors have a budget of their own."""
-        for path in sorted(glob.glob(f"{ROOT}/detectors/*.toml")):
-            with open(path) as file, tempfile.NamedTemporaryFile("w", suffix=".toml") as manifest:
-                manifest.write("enabled = false\n" + file.read())
-                manifest.flush()
-                command = [self.binary, "detector", "apply", "--server", self.address, manifest.name]
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+from agent import Agent
+from servers import BY_PROTOCOL, Nginx, Redis
 
 
 def milliseconds(text):
@@ -216,6 +102,71 @@ def saturation(binary, options):
     print(f"throughput with / without: {statistics.median(ratios):.3f} (median of {len(ratios)})")
     print(f"p99 with / without: {statistics.median(p99s):.2f}")
     print(f"requests lost: {missing} of {total}; losses reported: {lost or 'none'}")
+
+
+def protocols(binary, options):
+    """Throughput at saturation of other protocols, with ÷ without, and requests that were not seen."""
+    for name in options.of:
+        ratios, missing, total, cores, lost = [], 0, 0, [], []
+        for round_number in range(options.rounds):
+            server = BY_PROTOCOL[name]()
+            server.load(2)
+            results = {}
+            for side in ("without", "with") if round_number % 2 == 0 else ("with", "without"):
+                agent = Agent(binary, server.process.pid, *options.flags) if side == "with" else None
+                begin = agent.cpu_seconds() if agent else 0
+                results[side] = server.load(options.seconds)
+                if agent:
+                    took = results[side]["requests"] / results[side]["rate"]
+                    cores.append((agent.cpu_seconds() - begin) / took)
+                    time.sleep(1)
+                    missing += max(0, results[side]["requests"] - subscribed_requests(agent))
+                    total += results[side]["requests"]
+                    lost += losses(agent)
+                    agent.stop()
+            server.stop()
+            ratios.append(results["with"]["rate"] / results["without"]["rate"])
+            print(
+                f"  {name} {round_number + 1}: {results['without']['rate']:.0f} -> {results['with']['rate']:.0f} requests/s"
+                f" ({ratios[-1]:.3f}), agent {cores[-1]:.2f} core",
+                flush=True,
+            )
+        print(
+            f"{name}: throughput with / without {statistics.median(ratios):.3f} (median of {len(ratios)}),"
+            f" not seen {missing} of {total}; losses reported: {lost or 'none'}",
+            flush=True,
+        )
+
+
+def idle(binary, options):
+    """RSS and BPF maps with 10,000 open connections at rest, each after one exchange, more than with none."""
+    ask = {
+        Nginx: b"GET /1k.txt HTTP/1.1\r\nHost: bench\r\n\r\n",
+        Redis: b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n",
+    }
+    for kind, request in ask.items():
+        server = kind()
+        agent = Agent(binary, server.process.pid, *options.flags)
+        held = lambda: agent.resident_bytes() + agent.map_bytes()
+        with exchanged(server.port, request):
+            time.sleep(10)
+            before = held()
+        with contextlib.ExitStack() as connections:
+            for _ in range(10_000):
+                connections.enter_context(exchanged(server.port, request))
+            time.sleep(10)
+            after = held()
+        print(f"{kind.__name__}: {before / 2**20:.1f} -> {after / 2**20:.1f} MiB ({(after - before) / 2**20:.1f} more)", flush=True)
+        agent.stop()
+        server.stop()
+
+
+def exchanged(port, request):
+    """A connection with one exchange behind it."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall(request)
+    connection.recv(65536)
+    return connection
 
 
 def fixed(binary, options):
@@ -331,19 +282,26 @@ def scripts(binary, options):
     nginx.stop()
 
 
-MEASUREMENTS = {"saturation": saturation, "fixed": fixed, "memory": memory, "latency": latency, "scripts": scripts}
+MEASUREMENTS = {
+    "saturation": saturation, "protocols": protocols, "fixed": fixed, "memory": memory, "idle": idle, "latency": latency,
+    "scripts": scripts,
+}
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("watershed", help="the release binary")
     arguments.add_argument("--only", nargs="*", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    arguments.add_argument("--of", nargs="*", choices=BY_PROTOCOL, default=list(BY_PROTOCOL), help="protocols: which")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=int, default=8)
     arguments.add_argument("--minutes", type=int, default=10)
     arguments.add_argument("--without-detectors", action="store_true", help="memory: the bundled views alone")
     arguments.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="further flags of `watershed run`")
     options = arguments.parse_args()
+    # Thousands of connections are open at once.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if os.getuid() != 0:
         sys.exit("compare.py: loading eBPF programs needs root; run it with sudo")
     for name in options.only:

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use watershed_model::{Column, Storage, Table, tables};
 
 /// What stands in place of a value.
-pub const REDACTED: &[u8] = b"<redacted>";
+pub const REDACTED: &[u8] = watershed_protocols::redaction::HIDDEN;
 /// Columns with statements, and whether double quotes enclose values there.
 const STATEMENTS: [(&str, &str, bool); 3] =
     [("mysql_events", "req_body", true), ("pgsql_events", "req", false), ("cql_events", "req_body", false)];

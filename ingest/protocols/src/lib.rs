@@ -31,6 +31,7 @@ pub mod pairing;
 pub mod pgsql;
 pub mod protocol;
 pub mod reader;
+pub mod redaction;
 pub mod redis;
 pub mod registry;
 pub mod segment;

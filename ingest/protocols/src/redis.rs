@@ -5,6 +5,7 @@ mod exchange;
 mod frame;
 pub mod fuzz;
 mod infer;
+mod secret;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -260,13 +260,19 @@ impl Kernel {
         self.drain_lifecycle(each)?;
         let (known, processes) = (&mut self.known, &mut self.processes);
         let (mut strangers, mut count) = (Vec::new(), 0);
+        // What is asked of the maps for one transfer mostly holds for the next.
+        let (mut last_tgid, mut last_cookie) = (None, None);
         self.probe.drain_data(&mut |data: Data<'_>| {
             count += 1;
-            describe(data.tgid, processes, each);
-            if let Some(process) = processes.known.get_mut(&data.tgid) {
-                process.busy = true;
+            if last_tgid != Some(data.tgid) {
+                last_tgid = Some(data.tgid);
+                describe(data.tgid, processes, each);
+                if let Some(process) = processes.known.get_mut(&data.tgid) {
+                    process.busy = true;
+                }
             }
-            if known.contains_key(&data.cookie) {
+            if last_cookie == Some(data.cookie) || known.contains_key(&data.cookie) {
+                last_cookie = Some(data.cookie);
                 each(&event_of(&data));
                 return;
             }

@@ -184,13 +184,15 @@ impl Connections {
     }
 
     fn step(&mut self, stream: Stream, step: Step<'_>) {
-        let Some(tracked) = self.by_stream.get_mut(&stream) else { return };
+        let Connections { by_stream, owners, exchanges, pools, counts, body_bytes, wishes, .. } = self;
+        let body_bytes = *body_bytes;
+        let Some(tracked) = by_stream.get_mut(&stream) else { return };
+        let mut output = Output { owners, exchanges, pools, counts, body_bytes };
         let next = match std::mem::replace(&mut tracked.speech, Speech::Silent) {
             Speech::Silent => return,
-            Speech::Http1(parser) => self.step_http1(stream, parser, step),
-            Speech::Other(parser, protocol) => self.step_other(stream, parser, protocol, step),
+            Speech::Http1(parser) => output.step_http1(tracked, parser, step),
+            Speech::Other(parser, protocol) => output.step_other(tracked, parser, protocol, step),
             Speech::Undecided(undecided) => {
-                let body_bytes = self.body_bytes;
                 let mut undecided = undecided;
                 let decided = match step {
                     Step::Segment(segment) => undecided.segment(&tracked.info, segment, body_bytes),
@@ -205,7 +207,7 @@ impl Connections {
                 tracked.speech = speech;
                 tracked.judged = tracked.judged.saturating_add(1);
                 let attention = tracked.speech.attention();
-                self.wishes.extend(attention.filter(|_| !is_closed).map(|attention| (stream, attention)));
+                wishes.extend(attention.filter(|_| !is_closed).map(|attention| (stream, attention)));
                 if is_silent {
                     return;
                 }
@@ -213,20 +215,19 @@ impl Connections {
                 return self.step(stream, step);
             }
         };
-        let Some(tracked) = self.by_stream.get_mut(&stream) else { return };
         match next {
             Next::Same(speech) => tracked.speech = speech,
             // What speaks no known protocol, or does not any more, is only counted from here on.
-            Next::Mute => self.wishes.extend((!tracked.closed).then_some((stream, Attention::None))),
+            Next::Mute => wishes.extend((!tracked.closed).then_some((stream, Attention::None))),
             Next::Judge { .. } if tracked.judged >= JUDGED_MAX => {
-                self.wishes.extend((!tracked.closed).then_some((stream, Attention::None)));
+                wishes.extend((!tracked.closed).then_some((stream, Attention::None)));
             }
             Next::Judge { expected, barred } => {
                 tracked.speech = Speech::again(&tracked.info, expected, barred);
                 self.step_rest(stream, step, expected);
             }
             Next::Became { speech, expected } => {
-                self.wishes.extend(speech.attention().map(|attention| (stream, attention)));
+                wishes.extend(speech.attention().map(|attention| (stream, attention)));
                 tracked.speech = speech;
                 self.step_rest(stream, step, expected);
             }
@@ -239,77 +240,6 @@ impl Connections {
         let rest = expected[segment.direction as usize].and_then(|position| segment.from(position));
         if let Some(rest) = rest {
             self.step(stream, Step::Segment(&rest));
-        }
-    }
-
-    fn step_http1(&mut self, stream: Stream, mut parser: Box<http1::Parser>, step: Step<'_>) -> Next {
-        let Connections { by_stream, owners, exchanges, pools, counts, .. } = self;
-        let Some(tracked) = by_stream.get_mut(&stream) else { return Next::Mute };
-        let pool = &mut pools.http1;
-        let mut emit = |exchange: &http1::Exchange| {
-            tracked.protocol = PROTOCOLS[HTTP1].description.number;
-            tracked.find_peer(owners);
-            exchanges.http1(tracked.place(), exchange);
-        };
-        match step {
-            Step::Segment(segment) => parser.segment(segment, pool, &mut emit),
-            Step::Expire(now_ns) => parser.expire(now_ns, pool, &mut emit),
-            Step::Finish => parser.finish(pool, &mut emit),
-        }
-        if parser.recognised() {
-            tracked.protocol = PROTOCOLS[HTTP1].description.number;
-            learn_role(tracked, parser.requests());
-        }
-        counts.add(&parser.take_counts());
-        let strange = !parser.recognised() && !parser.in_head() && tracked.events >= STRANGE_AFTER;
-        if !tracked.closed && (parser.opaque() || strange) {
-            let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
-            if let (Some(upgrade), Some(requests)) = (parser.take_upgrade(), parser.requests()) {
-                let speech = Speech::upgraded(&upgrade, self.body_bytes, requests, expected);
-                return Next::Became { speech, expected };
-            }
-            return Next::Judge { expected, barred: HTTP1 };
-        }
-        Next::Same(Speech::Http1(parser))
-    }
-
-    fn step_other(
-        &mut self,
-        stream: Stream,
-        mut parser: Box<dyn ConnectionParser + Send>,
-        protocol: usize,
-        step: Step<'_>,
-    ) -> Next {
-        let Connections { by_stream, owners, exchanges, pools, counts, .. } = self;
-        let Some(tracked) = by_stream.get_mut(&stream) else { return Next::Mute };
-        let number = parser.description().number;
-        let pool = &mut pools.others;
-        let mut emit = |exchange: &watershed_protocols::Exchange| {
-            tracked.protocol = number;
-            tracked.find_peer(owners);
-            exchanges.other(protocol, tracked.place(), exchange);
-        };
-        match step {
-            Step::Segment(segment) => parser.segment(segment, pool, &mut emit),
-            Step::Expire(now_ns) => parser.expire(now_ns, pool, &mut emit),
-            Step::Finish => parser.finish(pool, &mut emit),
-        }
-        let misjudged = parser.misjudged();
-        if parser.recognised() && !misjudged {
-            tracked.protocol = number;
-            learn_role(tracked, Some(parser.requests()));
-        }
-        counts.add(&parser.take_counts());
-        match () {
-            () if tracked.closed => Next::Same(Speech::Other(parser, protocol)),
-            () if parser.opaque() && number == TLS_NUMBER => Next::Mute,
-            () if parser.opaque() || misjudged => {
-                let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
-                parser.finish(pool, &mut |_| ());
-                counts.add(&parser.take_counts());
-                Next::Judge { expected, barred: protocol }
-            }
-            () => Next::Same(Speech::Other(parser, protocol)),
         }
     }
 
@@ -394,6 +324,86 @@ impl Connections {
         streams.sort_unstable();
         for stream in streams {
             self.step(stream, Step::Expire(now_ns));
+        }
+    }
+}
+
+/// Where what a parser finds goes to.
+struct Output<'a> {
+    owners: &'a Owners,
+    exchanges: &'a mut Exchanges,
+    pools: &'a mut Pools,
+    counts: &'a mut Counts,
+    body_bytes: usize,
+}
+
+impl Output<'_> {
+    fn step_http1(&mut self, tracked: &mut Tracked, mut parser: Box<http1::Parser>, step: Step<'_>) -> Next {
+        let Output { owners, exchanges, pools, counts, body_bytes } = self;
+        let pool = &mut pools.http1;
+        let mut emit = |exchange: &http1::Exchange| {
+            tracked.protocol = PROTOCOLS[HTTP1].description.number;
+            tracked.find_peer(owners);
+            exchanges.http1(tracked.place(), exchange);
+        };
+        match step {
+            Step::Segment(segment) => parser.segment(segment, pool, &mut emit),
+            Step::Expire(now_ns) => parser.expire(now_ns, pool, &mut emit),
+            Step::Finish => parser.finish(pool, &mut emit),
+        }
+        if parser.recognised() {
+            tracked.protocol = PROTOCOLS[HTTP1].description.number;
+            learn_role(tracked, parser.requests());
+        }
+        counts.add(&parser.take_counts());
+        let strange = !parser.recognised() && !parser.in_head() && tracked.events >= STRANGE_AFTER;
+        if !tracked.closed && (parser.opaque() || strange) {
+            let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
+            if let (Some(upgrade), Some(requests)) = (parser.take_upgrade(), parser.requests()) {
+                let speech = Speech::upgraded(&upgrade, *body_bytes, requests, expected);
+                return Next::Became { speech, expected };
+            }
+            return Next::Judge { expected, barred: HTTP1 };
+        }
+        Next::Same(Speech::Http1(parser))
+    }
+
+    fn step_other(
+        &mut self,
+        tracked: &mut Tracked,
+        mut parser: Box<dyn ConnectionParser + Send>,
+        protocol: usize,
+        step: Step<'_>,
+    ) -> Next {
+        let Output { owners, exchanges, pools, counts, .. } = self;
+        let number = parser.description().number;
+        let pool = &mut pools.others;
+        let mut emit = |exchange: &watershed_protocols::Exchange| {
+            tracked.protocol = number;
+            tracked.find_peer(owners);
+            exchanges.other(protocol, tracked.place(), exchange);
+        };
+        match step {
+            Step::Segment(segment) => parser.segment(segment, pool, &mut emit),
+            Step::Expire(now_ns) => parser.expire(now_ns, pool, &mut emit),
+            Step::Finish => parser.finish(pool, &mut emit),
+        }
+        let misjudged = parser.misjudged();
+        if parser.recognised() && !misjudged {
+            tracked.protocol = number;
+            learn_role(tracked, Some(parser.requests()));
+        }
+        counts.add(&parser.take_counts());
+        match () {
+            () if tracked.closed => Next::Same(Speech::Other(parser, protocol)),
+            () if parser.opaque() && number == TLS_NUMBER => Next::Mute,
+            () if parser.opaque() || misjudged => {
+                let expected = [parser.expected(Direction::Sent), parser.expected(Direction::Received)];
+                parser.finish(pool, &mut |_| ());
+                counts.add(&parser.take_counts());
+                Next::Judge { expected, barred: protocol }
+            }
+            () => Next::Same(Speech::Other(parser, protocol)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::json::{self, Object};
 use crate::reader::Reader;
+use crate::redaction::HIDDEN;
 
 const DEPTH_MAX: u32 = 32;
 
@@ -79,16 +80,33 @@ pub(super) fn document(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Adds the elements of a document to an object.
 pub(super) fn members(object: &mut Object<'_>, bytes: &[u8]) {
-    for element in elements(bytes) {
-        value(object.key_of(element.name), element, 1);
+    each(object, bytes, 0);
+}
+
+fn each(object: &mut Object<'_>, bytes: &[u8], depth: u32) {
+    let mut secret: Option<&[u8]> = None;
+    for (at, element) in elements(bytes).enumerate() {
+        if at == 0 {
+            secret = secret_of(element.name);
+        }
+        let out = object.key_of(element.name);
+        if secret == Some(element.name) { json::string(out, HIDDEN) } else { value(out, element, depth + 1) }
+    }
+}
+
+/// The element that proves who somebody is, in a document that begins with an element of that name.
+fn secret_of(first: &[u8]) -> Option<&'static [u8]> {
+    match first {
+        b"saslStart" | b"saslContinue" | b"conversationId" => Some(b"payload"),
+        b"createUser" | b"updateUser" => Some(b"pwd"),
+        b"authenticate" => Some(b"key"),
+        _ => None,
     }
 }
 
 fn nested(out: &mut Vec<u8>, bytes: &[u8], depth: u32) {
     let mut object = Object::new(out);
-    for element in elements(bytes) {
-        value(object.key_of(element.name), element, depth + 1);
-    }
+    each(&mut object, bytes, depth);
     object.end();
 }
 

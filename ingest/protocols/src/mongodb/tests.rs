@@ -154,3 +154,29 @@ fn sections_come_in_any_order_and_a_write_that_failed_is_an_error() {
 fn mutated_messages_do_no_harm() {
     fuzz_mutations::<Mongodb>(&conversation(), 100_000);
 }
+
+#[test]
+fn what_proves_who_somebody_is_is_in_no_row() {
+    let payload = |name: &str| element(5, name, &[&[2, 0, 0, 0, 0][..], b"pw"].concat());
+    let start = [int("saslStart", 1), text("mechanism", "PLAIN"), payload("payload")];
+    let hello = [int("hello", 1), element(3, "speculativeAuthenticate", &document(&start))];
+    let user = [text("createUser", "ann"), text("pwd", "secret"), text("$db", "shop")];
+    let plain = [text("find", "c"), payload("payload"), text("pwd", "mine")];
+    let said = [&start[..], &hello, &user, &plain].map(|command| msg(1, 0, 0, command));
+    let found: Vec<String> = said
+        .into_iter()
+        .flat_map(|command| {
+            let reply = msg(2, 1, 0, &[int("conversationId", 1), payload("payload"), ok(1.0)]);
+            check::<Mongodb>(&vec![('C', command), ('S', reply)], Setup::default(), COLUMNS)
+        })
+        .collect();
+    for (row, expected) in found.iter().zip([
+        r#""mechanism":"PLAIN","payload":"<redacted>"}"#,
+        r#""speculativeAuthenticate":{"saslStart":1,"mechanism":"PLAIN","payload":"<redacted>"}}"#,
+        r#"{"createUser":"ann","pwd":"<redacted>","$db":"shop"}"#,
+        r#"{"find":"c","payload":{"$binary":"7077"},"pwd":"mine"}"#,
+    ]) {
+        assert!(row.contains(expected) && row.contains(r#"{"conversationId":1,"payload":"<redacted>","#), "{row}");
+    }
+    assert_eq!(found.len(), 4);
+}

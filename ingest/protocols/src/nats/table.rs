@@ -3,12 +3,17 @@
 use super::frame::Command;
 use crate::exchange::Exchange;
 use crate::json::Object;
+use crate::redaction::without_members;
+
+/// What a client proves itself with.
+const SECRETS: [&[u8]; 4] = [b"pass", b"auth_token", b"jwt", b"sig"];
 
 /// What was sent.
 pub(super) fn set(exchange: &mut Exchange, command: &Command<'_>, payload: &[u8]) {
     exchange.set_text(0, command.name.trim_start_matches(['+', '-']).as_bytes());
     match command.name {
-        "INFO" | "CONNECT" => exchange.set_text(1, command.rest),
+        "INFO" => exchange.set_text(1, command.rest),
+        "CONNECT" => exchange.write_text(1, |out| without_members(command.rest, &SECRETS, out)),
         "PUB" | "HPUB" | "MSG" | "HMSG" => exchange.write_text(1, |out| message(out, command, payload)),
         "SUB" | "UNSUB" => exchange.write_text(1, |out| subscription(out, command)),
         "-ERR" => {

@@ -38,6 +38,15 @@ fn commands_are_rows_and_replies_find_their_requests() {
 }
 
 #[test]
+fn a_password_is_in_no_row() {
+    let mut conversation = conversation();
+    conversation[1].1 = b"CONNECT {\"user\":\"ann\",\"pass\":\"secret\",\"jwt\":\"ey\"}\r\nPING\r\n".to_vec();
+    let rows = check::<Nats>(&conversation, Setup::default(), 3);
+    let expected = "CONNECT|{\"user\":\"ann\",\"pass\":\"<redacted>\",\"jwt\":\"<redacted>\"}|";
+    assert!(rows.iter().any(|row| row.starts_with(expected)), "{rows:#?}");
+}
+
+#[test]
 fn mutated_conversations_do_no_harm() {
     fuzz_mutations::<Nats>(&conversation(), 100_000);
 }

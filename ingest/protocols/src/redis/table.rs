@@ -1,8 +1,10 @@
 //! Columns of `redis_events`, and what is known of commands.
 
 use super::frame::{Element, Elements};
+use super::secret::{self, Secrets};
 use crate::exchange::Exchange;
 use crate::json;
+use crate::redaction::HIDDEN;
 
 pub(super) const COMMAND: usize = 0;
 pub(super) const ARGUMENTS: usize = 1;
@@ -80,9 +82,12 @@ pub(super) fn set_request<'a>(exchange: &mut Exchange, mut words: impl Iterator<
         }
     });
     let mut count = 0;
+    let mut secrets = Secrets::of(exchange.text(COMMAND));
+    let mut words = words.peekable();
     exchange.write_text(ARGUMENTS, |out| {
         out.push(b'[');
-        for word in words {
+        while let Some(word) = words.next() {
+            let word = secrets.shown(word, words.peek().is_none());
             if out.len() < WRITTEN_MAX {
                 if count > 0 {
                     out.push(b',');
@@ -131,6 +136,9 @@ pub(super) fn inline_words(line: &[u8]) -> Vec<Vec<u8>> {
 
 /// Sets the reply: the text itself, or an aggregate as JSON.
 pub(super) fn set_reply(exchange: &mut Exchange, mut elements: Elements<'_>) {
+    if !exchange.failed && secret::is_answer(exchange.text(COMMAND), exchange.text(ARGUMENTS)) {
+        return exchange.set_text(REPLY, HIDDEN);
+    }
     exchange.write_text(REPLY, |out| reply(out, &mut elements));
 }
 

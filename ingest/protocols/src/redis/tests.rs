@@ -97,6 +97,31 @@ fn long_values_pass_with_their_beginning_kept() {
 }
 
 #[test]
+fn passwords_are_in_no_row() {
+    for (command, expected) in [
+        ("AUTH secret", r#"AUTH|["<redacted>"]"#),
+        ("auth ann secret", r#"AUTH|["ann","<redacted>"]"#),
+        ("HELLO 3 AUTH ann secret SETNAME AUTH", r#"HELLO|["3","AUTH","ann","<redacted>","SETNAME","AUTH"]"#),
+        ("HELLO 3 auth auth secret", r#"HELLO|["3","auth","auth","<redacted>"]"#),
+        ("MIGRATE h 1 k 0 9 AUTH secret KEYS", r#"MIGRATE|["h","1","k","0","9","AUTH","<redacted>","KEYS"]"#),
+        ("MIGRATE h 1 k 0 9 AUTH2 ann secret", r#"MIGRATE|["h","1","k","0","9","AUTH2","ann","<redacted>"]"#),
+        ("CONFIG SET save 1 requirepass secret", r#"CONFIG SET|["save","1","requirepass","<redacted>"]"#),
+        ("CONFIG SET masterauth secret save 1", r#"CONFIG SET|["masterauth","<redacted>","save","1"]"#),
+        ("ACL SETUSER ann on >secret ~* +@all", r#"ACL SETUSER|["ann","on","<redacted>","~*","+@all"]"#),
+        ("SENTINEL SET m auth-pass secret", r#"SENTINEL SET|["m","auth-pass","<redacted>"]"#),
+        ("SET AUTH secret", r#"SET|["AUTH","secret"]"#),
+    ] {
+        let found = rows(&[('C', &format!("{command}\r\n")), ('S', "+OK\r\n")]);
+        assert!(found[0].starts_with(&format!("{expected}|OK|")), "{found:?}");
+    }
+    let answer = "*2\r\n$11\r\nrequirepass\r\n$6\r\nsecret\r\n";
+    for asked in ["requirepass", "*", "*PASS*"] {
+        let found = rows(&[('C', &format!("CONFIG GET {asked}\r\n")), ('S', answer)]);
+        assert!(found[0].starts_with(&format!("CONFIG GET|[\"{asked}\"]|<redacted>|")), "{found:?}");
+    }
+}
+
+#[test]
 fn messages_of_channels_are_rows_without_a_request() {
     let found = rows(&[
         ('C', "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n"),

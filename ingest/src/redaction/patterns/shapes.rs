@@ -19,7 +19,7 @@ const fn checked(kind: Kind, expression: &'static str, accepts: fn(&[u8]) -> boo
 
 /// In this order: a later one does not see what an earlier one hid. JSON may be a text within JSON, with its quotes
 /// escaped.
-pub(super) static SHAPES: [Shape; 17] = [
+pub(super) static SHAPES: [Shape; 18] = [
     shape(
         Kind::Authorization,
         r"(?im-u)^[ \t]*(?:(?:proxy-)?authorization|x-api-key|x-auth-token|x-amz-security-token)[ \t]*:[ \t]*([^\r\n]+)",
@@ -38,6 +38,11 @@ pub(super) static SHAPES: [Shape; 17] = [
         r"(?s-u)-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(.*?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|\z))",
     ),
     checked(Kind::Tokens, r"(?i-u)\b(?:bearer|basic)(?:[ \t]|%20|\+)+([a-z0-9._~+/=-]{8,})", is_random),
+    // Statements that give somebody a password: `PASSWORD 'x'`, `PASSWORD('x')`, `IDENTIFIED BY 'x'`, also cut off.
+    shape(
+        Kind::Tokens,
+        r#"(?is-u)\b(?:(?:[a-z]+_)?password(?:[ \t\r\n]+for[ \t\r\n]+[^=;]{1,128})?|identified(?:[ \t\r\n]+(?:with|via)[ \t\r\n]+[^ \t\r\n]+)?[ \t\r\n]+(?:by|as|using)(?:[ \t\r\n]+password)?)(?:[ \t\r\n]*[=(]|[ \t\r\n])[ \t\r\n]*(?:password[ \t]*\()?[ \t\r\n]*(?:[en]?'((?:[^'\\]|''|\\.)+)|\\?"((?:[^"\\]|""|\\[^"])+))"#,
+    ),
     shape(
         Kind::Tokens,
         r#"(?i-u)\b(?:access_token|refresh_token|id_token|auth_token|api_?key|client_secret|passwd|password)\\?["']?[ \t]*(?:=|:|%3d)[ \t]*\\?["']?([^ \t\r\n"'\\&,;})<>]+)"#,

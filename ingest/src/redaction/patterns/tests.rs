@@ -58,6 +58,44 @@ fn tokens_and_keys_are_hidden() {
 }
 
 #[test]
+fn passwords_in_statements_are_hidden() {
+    for (text, expected) in [
+        ("ALTER USER ann WITH PASSWORD 'it''s, 1' VALID", "ALTER USER ann WITH PASSWORD '<redacted:tokens>' VALID"),
+        (
+            "CREATE ROLE a LOGIN ENCRYPTED PASSWORD E'a\\'b'",
+            "CREATE ROLE a LOGIN ENCRYPTED PASSWORD E'<redacted:tokens>'",
+        ),
+        (
+            "CREATE USER a IDENTIFIED BY 'x y' REQUIRE SSL",
+            "CREATE USER a IDENTIFIED BY '<redacted:tokens>' REQUIRE SSL",
+        ),
+        (
+            "GRANT ALL ON *.* TO a identified by password '*AB'",
+            "GRANT ALL ON *.* TO a identified by password '<redacted:tokens>'",
+        ),
+        (
+            "ALTER USER a IDENTIFIED WITH mysql_native_password BY \"x y\"",
+            "ALTER USER a IDENTIFIED WITH mysql_native_password BY \"<redacted:tokens>\"",
+        ),
+        ("SET PASSWORD FOR 'a'@'%' = PASSWORD('x y')", "SET PASSWORD FOR 'a'@'%' = PASSWORD('<redacted:tokens>')"),
+        ("SET PASSWORD = 'x y'", "SET PASSWORD = '<redacted:tokens>'"),
+        (
+            "CHANGE MASTER TO MASTER_PASSWORD='x y', MASTER_PORT=1",
+            "CHANGE MASTER TO MASTER_PASSWORD='<redacted:tokens>', MASTER_PORT=1",
+        ),
+        (
+            "CREATE ROLE a WITH PASSWORD = 'x y' AND LOGIN = true",
+            "CREATE ROLE a WITH PASSWORD = '<redacted:tokens>' AND LOGIN = true",
+        ),
+        ("ALTER USER a PASSWORD 'cut o", "ALTER USER a PASSWORD '<redacted:tokens>"),
+        ("SELECT password FROM users WHERE name = 'ann'", "SELECT password FROM users WHERE name = 'ann'"),
+        ("SELECT 'identified by' AS what", "SELECT 'identified by' AS what"),
+    ] {
+        assert_eq!(shown(text), expected);
+    }
+}
+
+#[test]
 fn cards_are_told_by_their_check_digit() {
     for (text, expected) in [
         ("pay 4111111111111111 now", "pay <redacted:cards> now"),
