@@ -1,5 +1,6 @@
 //! OpenTelemetry's protocol as an endpoint, over HTTP or gRPC: exchanges are spans, keyed views are metrics.
 
+pub mod export;
 mod metrics;
 mod spans;
 mod transport;
@@ -57,9 +58,6 @@ impl OtlpSettings {
     /// Whether such rows can be spans or metrics.
     pub(crate) fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         let wrong = |message: String| Err(ManifestError(format!("[otlp] {message}")));
-        if self.protocol == Protocol::Grpc && self.endpoint.scheme() == "https" {
-            return wrong("gRPC is spoken without TLS only; use protocol = \"http\" with https".to_owned());
-        }
         if spans::are_spans(shape) {
             return Ok(());
         }
