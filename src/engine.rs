@@ -120,11 +120,12 @@ impl Engine {
             let arrow = batches.first().map_or_else(|| Arc::clone(&table.schema), |batch| batch.schema());
             tables.push(TableRows { schema: resolved.schema_of(table), arrow, batches });
         }
+        let mut notes = self.rows_gone(&resolved.tables, &snapshot);
         for export in &resolved.exports {
             let read: Arc<dyn Snapshot> = Arc::clone(&snapshot) as _;
-            self.exports.send(self, export, read).await?;
+            notes.push(self.exports.send(self, export, read).await?);
         }
-        Ok(Answer { time: snapshot.time().0, tables, notes: self.rows_gone(&resolved.tables, &snapshot) })
+        Ok(Answer { time: snapshot.time().0, tables, notes })
     }
 
     /// Which rows statements want that are not kept any more.

@@ -67,13 +67,13 @@ impl Exports {
         Ok((url, exporter))
     }
 
-    /// Sends an export's rows as they are in a snapshot.
+    /// Sends an export's rows as they are in a snapshot; what was sent, in a sentence.
     pub(crate) async fn send(
         &self,
         engine: &Engine,
         export: &Export,
         snapshot: Arc<dyn Snapshot>,
-    ) -> Result<(), Problem> {
+    ) -> Result<String, Problem> {
         let (url, mut exporter) = self.exporter(export)?;
         let time = snapshot.time().0;
         let rows = watershed_query::execute(&engine.catalog, &export.table, snapshot)
@@ -85,7 +85,9 @@ impl Exports {
         let mut attempt = 1;
         loop {
             match exporter.write(Arc::clone(&batch)).await {
-                Ok(written) if written.dropped == 0 => return Ok(()),
+                Ok(written) if written.dropped == 0 => {
+                    return Ok(format!("px.export sent {} spans and data points to {url}", written.rows));
+                }
                 Ok(written) => {
                     let reason = written.reason.unwrap_or_default();
                     return Err(Problem::Failed(format!("px.export to {url}: {reason}")));

@@ -5,13 +5,21 @@ use watershed_query::{compile, explain};
 
 use super::world::{Step, World, steps};
 
-const SQL: [&str; 11] = [
+/// Rows that change with the time alone are those of groups and of states.
+const SQL: [&str; 6] = [
     "SELECT now() AS t",
     "SELECT name, now() AS t, pid FROM processes WHERE pid > 1",
     "SELECT reason, now() - max(time_) AS idle FROM system.losses WHERE time_ > now() - INTERVAL '3 seconds' \
      GROUP BY reason",
     "SELECT * FROM (SELECT reason, max(time_) AS latest FROM system.losses \
      WHERE time_ > now() - INTERVAL '4 seconds' GROUP BY reason) g WHERE latest < now() - INTERVAL '1 second'",
+    "SELECT e.comm, p.t FROM (SELECT upid, comm FROM proc_exit_events WHERE time_ > now() - INTERVAL '3 seconds') e \
+     JOIN (SELECT upid, now() AS t FROM processes) p ON p.upid = e.upid",
+    "SELECT host, count(*) FILTER (WHERE start_time < now()) AS n, max(now()) AS t FROM processes GROUP BY host",
+];
+
+/// Rows that change with the time alone are those of events.
+const AGING: [&str; 6] = [
     "SELECT reason, now() - time_ AS age FROM system.losses WHERE time_ > now() - INTERVAL '2 seconds'",
     "SELECT reason, max(CAST(now() - time_ AS BIGINT)) AS oldest, count(*) FILTER (WHERE now() > time_) AS n \
      FROM system.losses WHERE time_ > now() - INTERVAL '2 seconds' GROUP BY reason",
@@ -19,8 +27,6 @@ const SQL: [&str; 11] = [
      WHERE time_ > now() - INTERVAL '2 seconds' GROUP BY date_trunc('second', now())",
     "SELECT p.name, e.age FROM processes p JOIN (SELECT upid, CAST(now() - time_ AS BIGINT) AS age \
      FROM proc_exit_events WHERE time_ > now() - INTERVAL '3 seconds') e ON p.upid = e.upid",
-    "SELECT e.comm, p.t FROM (SELECT upid, comm FROM proc_exit_events WHERE time_ > now() - INTERVAL '3 seconds') e \
-     JOIN (SELECT upid, now() AS t FROM processes) p ON p.upid = e.upid",
     "SELECT age FROM (SELECT count, now() - time_ AS age FROM system.losses \
      WHERE time_ > now() - INTERVAL '3 seconds') a ORDER BY age DESC, count LIMIT 2",
     "SELECT reason FROM system.losses WHERE time_ > now() - INTERVAL '3 seconds' \
@@ -32,7 +38,7 @@ const PXL: [&str; 3] = [
      df = df[df.age < px.seconds(2)]\npx.display(df[['reason', 'count']])",
     "import px\ndf = px.DataFrame('system.losses', start_time='-5s')\ndf.time_ = px.bin(df.time_, px.seconds(1))\n\
      df = df.groupby('time_').agg(n=('count', px.sum))\ndf = df[df.time_ < px.now() - px.seconds(1)]\npx.display(df)",
-    "import px\ndf = px.DataFrame('processes')\ndf = df.groupby('name').agg(n=('pid', px.count), t=('started', px.max))\n\
+    "import px\ndf = px.DataFrame('processes')\ndf = df.groupby('name').agg(n=('pid', px.count), t=('start_time', px.max))\n\
      df.uptime = px.now() - df.t\ndf.now = px.now()\npx.display(df)",
 ];
 
@@ -57,6 +63,23 @@ proptest! {
                 follow_all(&mut world);
             }
             world.tick(step);
+            world.check();
+        }
+        world.stop();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn ages_of_events_move_each_second(steps in steps(), workers in 1_usize..=3, joined in 0_usize..6) {
+        let mut world = World::start(workers);
+        for (at, step) in steps.iter().enumerate() {
+            if at == joined {
+                AGING.iter().for_each(|sql| drop(world.follow(sql)));
+            }
+            world.tick(&Step { pause: 900 + step.pause, ..step.clone() });
             world.check();
         }
         world.stop();
