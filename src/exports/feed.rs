@@ -57,7 +57,7 @@ impl Follow for TableFollow {
             Ok(match self.subscription.next().await {
                 Some(Delivery::Changes { time, rows, diffs, snapshot }) => {
                     let rows = leaving::rows(&rows, &[], &self.hidden);
-                    Event::Changes { time: time.0, rows, diffs: diffs.to_vec(), snapshot }
+                    Event::Changes { time: time.0, rows, diffs, snapshot }
                 }
                 Some(Delivery::Progress(time)) => Event::Progress(time.0),
                 Some(Delivery::Restart(reason)) => Event::Restart(reason),
