@@ -97,6 +97,15 @@ fn an_age_that_is_compared_is_a_window() {
 }
 
 #[test]
+fn windows_that_are_not_whole_are_groups_that_wait() {
+    let world = World::start(1);
+    let script = compile(&world.catalog, PXL[1], "law.pxl").unwrap();
+    let plan = explain(&world.catalog, &script.tables[0]).plan;
+    assert!(plan[0].contains("at each tick") && plan[1].contains("reduce by"), "{plan:?}");
+    world.stop();
+}
+
+#[test]
 fn only_what_differs_comes_out() {
     let mut world = World::start(2);
     world.follow("SELECT name, date_trunc('day', now()) AS day FROM processes");
