@@ -100,7 +100,7 @@ fn without(plan: &LogicalPlan, keys: &[Expr]) -> Result<Option<(LogicalPlan, Vec
 /// Expressions over a schema as expressions over what its columns are made of.
 fn resolved(keys: &[Expr], schema: &DFSchema, made: impl Fn(usize) -> Expr) -> Result<Option<Vec<Expr>>> {
     let mut known = true;
-    let mut resolve = |key: &Expr| {
+    let mut resolve = |key: &Expr| -> Result<Expr> {
         let resolved = key.clone().transform_down(|part| match &part {
             Expr::Column(column) => Ok(match schema.maybe_index_of_column(column) {
                 Some(at) => Transformed::new(made(at), true, TreeNodeRecursion::Jump),
