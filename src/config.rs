@@ -39,7 +39,7 @@ const fn key(name: &'static str, default: &'static [&'static str], check: fn(&st
 }
 
 /// All settings, in the order in which `config show` prints them.
-pub(crate) static KEYS: [Key; 22] = [
+pub(crate) static KEYS: [Key; 23] = [
     key("source", &["kernel"], check_source),
     Key { repeats: true, ..key("scope", &["all"], check_scope) },
     key("pace", &["recorded"], |text| one_of(text, &["recorded", "fast"])),
@@ -58,6 +58,7 @@ pub(crate) static KEYS: [Key; 22] = [
     key("scripts", &[], not_empty),
     Key { secret: true, ..key("alert_webhook", &[], |text| crate::scripts::post_address(text).map(drop)) },
     key("sink_files", &[], not_empty),
+    key("otel_collector", &[], not_empty),
     key("server", &["127.0.0.1:7070"], not_empty),
     Key { secret: true, ..key("token", &[], not_empty) },
     key("token_file", &[], not_empty),
@@ -226,6 +227,11 @@ impl Settings {
     /// Where alerts are posted to, if anywhere.
     pub(crate) fn alert_webhook(&self) -> Option<&str> {
         self.one("alert_webhook")
+    }
+
+    /// Where `px.export` sends to that names no collector, if anywhere.
+    pub(crate) fn otel_collector(&self) -> Option<&str> {
+        self.one("otel_collector")
     }
 
     /// The directory that file sinks may write in; `None`: everywhere, as long as only this machine reaches the server.

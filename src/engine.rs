@@ -21,13 +21,15 @@ use watershed_dataflow::{Dataflow, StoreSnapshot};
 use watershed_proto::v1;
 use watershed_query::script::Inputs;
 use watershed_query::tracepoint::Tracepoint;
-use watershed_query::{Catalog, ScriptTable, Snapshot, reads_since};
+use watershed_query::{Catalog, Export, ScriptTable, Snapshot, reads_since};
 
 pub(crate) use follow::{Beginning, Follower};
 pub(crate) use own::AlertScript;
 pub(crate) use problem::{Problem, ScriptProblem};
+pub(crate) use shared::Lease;
 pub(crate) use views::NamedView;
 
+use crate::exports::Exports;
 use crate::feed::Feed;
 use crate::rows::{Answer, Column, TableRows, TableSchema};
 use crate::scripts::{Library, Script};
@@ -65,6 +67,7 @@ pub(crate) struct Engine {
     shared: shared::Registry,
     state: Option<PathBuf>,
     tracepoints: tracepoints::Tracepoints,
+    pub(crate) exports: Exports,
     feed: Feed,
     stopping: watch::Receiver<bool>,
     pub(crate) started: Instant,
@@ -74,12 +77,19 @@ pub(crate) struct Engine {
 struct Resolved {
     tables: Vec<ScriptTable>,
     tracepoints: Vec<Tracepoint>,
+    exports: Vec<Export>,
     view: Option<String>,
 }
 
 impl Engine {
     /// An engine without views; `stopping` turns true when the server shuts down.
-    pub(crate) fn new(dataflow: Dataflow, feed: Feed, state: Option<PathBuf>, stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        dataflow: Dataflow,
+        feed: Feed,
+        exports: Exports,
+        state: Option<PathBuf>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             catalog: Catalog::new(),
             dataflow,
@@ -89,6 +99,7 @@ impl Engine {
             shared: shared::Registry::default(),
             state,
             tracepoints: tracepoints::Tracepoints::default(),
+            exports,
             feed,
             stopping,
             started: Instant::now(),
@@ -109,7 +120,12 @@ impl Engine {
             let arrow = batches.first().map_or_else(|| Arc::clone(&table.schema), |batch| batch.schema());
             tables.push(TableRows { schema: resolved.schema_of(table), arrow, batches });
         }
-        Ok(Answer { time: snapshot.time().0, tables, notes: self.rows_gone(&resolved.tables, &snapshot) })
+        let mut notes = self.rows_gone(&resolved.tables, &snapshot);
+        for export in &resolved.exports {
+            let read: Arc<dyn Snapshot> = Arc::clone(&snapshot) as _;
+            notes.push(self.exports.send(self, export, read).await?);
+        }
+        Ok(Answer { time: snapshot.time().0, tables, notes })
     }
 
     /// Which rows statements want that are not kept any more.
@@ -146,7 +162,11 @@ impl Engine {
         };
         match self.resolve(&Request { target, arguments: BTreeMap::new() }) {
             Ok(resolved) => {
-                let tables = resolved.tables.iter().map(|table| self.checked(resolved.schema_of(table), table));
+                let shown = resolved.tables.iter().map(|table| (resolved.schema_of(table), table));
+                let exported = resolved.exports.iter().map(|Export { table, .. }| {
+                    (TableSchema { name: table.name.clone(), columns: columns_of(table) }, table)
+                });
+                let tables = shown.chain(exported).map(|(schema, table)| self.checked(schema, table));
                 v1::CheckScriptResponse { problems: Vec::new(), tables: tables.collect() }
             }
             Err(problem) => {
@@ -185,7 +205,7 @@ impl Engine {
         let inputs = Inputs { arguments: &request.arguments, vis: vis.as_deref() };
         let script =
             watershed_query::compile_with(&self.catalog, &text, &origin, &inputs).map_err(Problem::of_script)?;
-        Ok(Resolved { tables: script.tables, tracepoints: script.tracepoints, view })
+        Ok(Resolved { tables: script.tables, tracepoints: script.tracepoints, exports: script.exports, view })
     }
 
     fn script(&self, name: &str) -> Result<Arc<Script>, Problem> {

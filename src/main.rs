@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod detectors;
 mod engine;
+mod exports;
 mod failure;
 mod feed;
 mod format;

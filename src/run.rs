@@ -18,6 +18,7 @@ use crate::cluster;
 use crate::config::Settings;
 use crate::detectors::Detectors;
 use crate::engine::Engine;
+use crate::exports::Exports;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Feed, Waiting, feed};
 use crate::services::Services;
@@ -50,7 +51,8 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
 
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
     let (feed, beside) = feed();
-    let engine = Arc::new(Engine::new(dataflow, feed.clone(), settings.state(), stopping.clone()));
+    let exports = Exports::new(node.clone(), settings.hidden(&node), settings.otel_collector().map(str::to_owned));
+    let engine = Arc::new(Engine::new(dataflow, feed.clone(), exports, settings.state(), stopping.clone()));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
     let own = keep_own(settings, &engine, feed.clone(), &node, stopping.clone()).await;
     let cluster = cluster::watch(settings, feed.clone()).await?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use watershed_ingest::redaction::Patterns;
 use watershed_proto::v1;
-use watershed_sinks::{Identity, Manifest, Phase, Running};
+use watershed_sinks::{Identity, Manifest, Phase, Running, Status};
 
 use crate::engine::{Engine, Problem};
 use feed::EngineFeed;
@@ -121,7 +121,7 @@ impl Sinks {
             let written = state::write(directory, &name, &applied.kept);
             written.map_err(|error| Problem::Failed(error.to_string()))?;
         }
-        let sink = row(&name, &applied);
+        let sink = applied.row(&name);
         self.lock().insert(name, applied);
         Ok(sink)
     }
@@ -169,9 +169,10 @@ impl Sinks {
         }
     }
 
-    /// All sinks by name.
+    /// All sinks by name, then what scripts export.
     pub(crate) fn list(&self) -> Vec<v1::Sink> {
-        self.lock().iter().map(|(name, applied)| row(name, applied)).collect()
+        let applied: Vec<_> = self.lock().iter().map(|(name, applied)| applied.row(name)).collect();
+        applied.into_iter().chain(self.engine.exports.list()).collect()
     }
 
     /// Ends all sinks, in bounded time; they are there again after a restart.
@@ -194,13 +195,20 @@ fn parse(manifest: &str, origin: &str) -> Result<Manifest, Problem> {
         .map_err(|error| Problem::Invalid { field: "manifest", message: error.to_string() })
 }
 
-fn row(name: &str, applied: &Applied) -> v1::Sink {
-    let status = applied.running.status().snapshot();
+impl Applied {
+    fn row(&self, name: &str) -> v1::Sink {
+        row(name.to_owned(), self.kind, self.view.clone(), self.running.status())
+    }
+}
+
+/// How a sink is doing.
+pub(crate) fn row(name: String, kind: &str, view: String, status: &Status) -> v1::Sink {
+    let status = status.snapshot();
     let lag_ms = if status.frontier == 0 { 0 } else { status.closed.saturating_sub(status.frontier) };
     v1::Sink {
-        name: name.to_owned(),
-        kind: applied.kind.to_owned(),
-        view: applied.view.clone(),
+        name,
+        kind: kind.to_owned(),
+        view,
         phase: status.phase.name().to_owned(),
         frontier: status.frontier,
         lag_ns: lag_ms.saturating_mul(1_000_000),

@@ -15,6 +15,7 @@ use watershed_operators::Row;
 use crate::codec::{Codec, batch_of, relaxed};
 use crate::queue::Queue;
 use crate::rest::Rest;
+use crate::subscription::Pace;
 
 /// Number of a view; never used twice.
 pub(crate) type ViewId = u64;
@@ -69,7 +70,7 @@ impl ViewShared {
             sender: broadcast::channel(BACKLOG).0,
             dropped: AtomicBool::new(false),
             closed: watch::channel(None).0,
-            rest: Rest::new(id),
+            rest: Rest::new(id, if plan.ages_events() { Pace::Relaxed } else { Pace::Live }),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Renders a plan as a dataflow in a running worker. The plan was checked before, so nothing here fails.
 
+mod clocked;
 mod join;
 mod reduce;
 
@@ -80,7 +81,11 @@ fn check_node(node: &Node) -> Result<(), Error> {
         Operator::TopK { input, top } => {
             order_codec(top, &input.schema)?;
         }
-        Operator::Constant(_) | Operator::Map { .. } | Operator::Distinct(_) | Operator::Union(_) => {}
+        Operator::Constant(_)
+        | Operator::Map { .. }
+        | Operator::Clocked { .. }
+        | Operator::Distinct(_)
+        | Operator::Union(_) => {}
     }
     node.inputs().into_iter().try_for_each(check_node)
 }
@@ -185,6 +190,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
                 let chain = self.chain(steps, Vec::new());
                 self.map(rows, &input.schema, chain, Codec::of(&node.schema).expect(CHECKED))
             }
+            Operator::Clocked { input, map } => self.clocked(input, map, &node.schema),
             Operator::Reduce { input, reduce } => self.reduce(input, reduce),
             Operator::Join { left, right, join } => self.join(left, right, join),
             Operator::Union(inputs) => {

@@ -1,4 +1,5 @@
-//! Views that nobody follows live rest: they are brought up to date once a second, not at each tick. Most of what a tick
+//! Views that nobody follows live rest: they are brought up to date once a second, not at each tick. So are those whose
+//! rows of events change with the time alone, whoever follows them. Most of what a tick
 //! costs does not depend on how much it brings, so ten ticks as one cost little more than one.
 
 use std::collections::VecDeque;
@@ -8,6 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use watershed_model::TickTime;
 
 use crate::publish::ViewId;
+use crate::subscription::Pace;
 
 /// Longest rest, in milliseconds of tick time.
 const LONGEST_MS: u64 = 1000;
@@ -17,6 +19,8 @@ const LONGEST_TICKS: u64 = 10;
 /// When a view is brought up to date: decided by the sequencer, read by the publisher.
 #[derive(Debug)]
 pub(crate) struct Rest {
+    /// How often it is brought up to date for those who want each tick.
+    pace: Pace,
     /// Who wants each tick.
     live: AtomicUsize,
     due: Mutex<Due>,
@@ -32,8 +36,8 @@ struct Due {
 
 impl Rest {
     /// Views wake at different ticks, so that none of the ticks brings all of them.
-    pub(crate) fn new(id: ViewId) -> Self {
-        Rest { live: 0.into(), due: Mutex::new(Due { ticks: VecDeque::new(), skipped: id % LONGEST_TICKS }) }
+    pub(crate) fn new(id: ViewId, pace: Pace) -> Self {
+        Rest { pace, live: 0.into(), due: Mutex::new(Due { ticks: VecDeque::new(), skipped: id % LONGEST_TICKS }) }
     }
 
     fn due(&self) -> MutexGuard<'_, Due> {
@@ -55,7 +59,8 @@ impl Rest {
         let mut due = self.due();
         due.skipped += 1;
         let slept = tick.saturating_sub(due.ticks.back().copied().unwrap_or(0));
-        let ends = self.live.load(Ordering::Acquire) > 0 || due.skipped >= LONGEST_TICKS || slept >= LONGEST_MS;
+        let is_live = self.pace == Pace::Live && self.live.load(Ordering::Acquire) > 0;
+        let ends = is_live || due.skipped >= LONGEST_TICKS || slept >= LONGEST_MS;
         if ends {
             due.add(tick);
         }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod bundled;
+mod clock;
 mod filler;
+mod idioms;
 mod introspection;
 mod names;
 mod random;

@@ -2,6 +2,7 @@
 //! wrapper; none knows about plans, tables or Arrow.
 
 mod accumulator;
+mod clock;
 mod join;
 mod lookup;
 mod reduce;
@@ -11,6 +12,7 @@ mod top;
 mod total;
 
 pub use accumulator::{Accumulator, Lane, Packed};
+pub use clock::{Counts, at_each_tick};
 pub use join::{keys_of, matching, pairs};
 pub use lookup::{KeyedRows, Wanted, lookup};
 pub use reduce::{merge_by_key, merge_values};

@@ -141,7 +141,11 @@ impl Walk<'_> {
                 self.side(left, &join.left_keys, can_share(join.kind, true), depth);
                 return self.side(right, &join.right_keys, can_share(join.kind, false), depth);
             }
-            Operator::State(_) | Operator::Constant(_) | Operator::Map { .. } | Operator::Union(_) => {}
+            Operator::State(_)
+            | Operator::Constant(_)
+            | Operator::Map { .. }
+            | Operator::Clocked { .. }
+            | Operator::Union(_) => {}
         }
         node.inputs().into_iter().for_each(|input| self.node(input, depth + 1));
     }
@@ -201,6 +205,10 @@ fn line_of(node: &Node) -> String {
         Operator::Map { input, map } => {
             let input = names::of(input);
             format!("map to {}{}", list(&names::shown_all(&map.project, &input)), filter_of(map, &input))
+        }
+        Operator::Clocked { input, map } => {
+            let input = names::with_now(input);
+            format!("at each tick, map to {}{}", list(&names::shown_all(&map.project, &input)), filter_of(map, &input))
         }
         Operator::Reduce { input, reduce } => {
             let input = names::of(input);

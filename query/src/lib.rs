@@ -5,6 +5,7 @@ pub mod bundled;
 pub mod execute;
 mod explain;
 pub mod functions;
+mod hoist;
 pub mod lower;
 mod meaning;
 mod metadata;

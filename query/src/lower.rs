@@ -1,6 +1,7 @@
 //! The shared plan to a view's plan, or a refusal that says why it cannot be kept up and what would mend that.
 
 mod aggregate;
+mod clock;
 mod shape;
 mod span;
 
@@ -97,6 +98,10 @@ fn node(plan: &LogicalPlan, above: Above) -> Result<Node, Refusal> {
 /// A scan with what is filtered and projected right above it, so that this is done on the table's batches.
 fn rows(plan: &LogicalPlan, above: Above) -> Result<Operator, Refusal> {
     if let LogicalPlan::Projection(projection) = plan {
+        if projection.expr.iter().any(has_now) {
+            let input = node(&projection.input, Above::Rows)?;
+            return clock::map(input, projection.input.schema(), None, &projection.expr);
+        }
         let project = all(&projection.expr, projection.input.schema())?;
         return Ok(match node(&projection.input, above)?.operator {
             Operator::Events(mut scan) if shape::is_identity(&scan.map.project) => {
@@ -112,16 +117,22 @@ fn rows(plan: &LogicalPlan, above: Above) -> Result<Operator, Refusal> {
     if let LogicalPlan::Filter(filter) = plan {
         if let Some((scan, table)) = window::event_scan(&filter.input) {
             let (window, rest) = window::split(&filter.predicate);
+            let (timeless, timed) = clock::split(rest);
             let columns = columns_of(scan, table);
-            bounded(window, above, table.name)?;
-            let filter = rest.map(|rest| physical(&rest, filter.input.schema())).transpose()?;
-            let map = Map { filter, project: columns_as_they_are(plan.schema())? };
-            return Ok(Operator::Events(EventScan { table: table.name, columns, map, window }));
+            bounded(window, if timed.is_some() { Above::Rows } else { above }, table.name)?;
+            let condition = timeless.map(|rest| physical(&rest, filter.input.schema())).transpose()?;
+            let map = Map { filter: condition, project: columns_as_they_are(plan.schema())? };
+            let scan = Operator::Events(EventScan { table: table.name, columns, map, window });
+            return clock::filter(Node { operator: scan, schema: schema_of(plan) }, plan.schema(), timed);
         }
-        let input = Box::new(node(&filter.input, above)?);
-        let predicate = physical(&filter.predicate, filter.input.schema())?;
-        let project = columns_as_they_are(filter.input.schema())?;
-        return Ok(Operator::Map { input, map: Map { filter: Some(predicate), project } });
+        let (timeless, timed) = clock::split(Some(filter.predicate.clone()));
+        let mut input = node(&filter.input, if timed.is_some() { Above::Rows } else { above })?;
+        if let Some(timeless) = timeless {
+            let filter = Some(physical(&timeless, plan.schema())?);
+            let map = Map { filter, project: columns_as_they_are(plan.schema())? };
+            input = Node { operator: Operator::Map { input: Box::new(input), map }, schema: schema_of(plan) };
+        }
+        return clock::filter(input, plan.schema(), timed);
     }
     let LogicalPlan::TableScan(scan) = plan else { return Err(refuse(format!("{} is no scan", plan.display()))) };
     let table = window::table_of(scan).ok_or_else(|| refuse(format!("{} is no table", scan.table_name)))?;
@@ -239,8 +250,8 @@ fn all(expressions: &[Expr], schema: &DFSchema) -> Result<Vec<Arc<dyn PhysicalEx
 fn physical(expression: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, Refusal> {
     if has_now(expression) {
         return Err(Refusal {
-            reason: format!("now() can only be compared with time_ of an event table, not in `{expression}`"),
-            hint: "write it as time_ > now() - INTERVAL '5 minutes', right in the table's WHERE".into(),
+            reason: format!("now() cannot be what rows are joined or ordered by, as in `{expression}`"),
+            hint: "make it a column first, and join or order by that".into(),
         });
     }
     if expression.is_volatile() {

@@ -25,6 +25,7 @@ pub(crate) fn prepare(catalog: &Catalog, plan: &LogicalPlan, spans: Spans) -> Re
     let plan = crate::metadata::join_facts(catalog, plan, spans)?;
     let plan = plan.transform_up_with_subqueries(parametrise_now)?.data;
     let plan = catalog.context.state().optimize(&plan)?;
+    let plan = crate::hoist::above_groups(plan)?;
     crate::preaggregate::push_below_joins(catalog, plan)
 }
 

@@ -22,6 +22,19 @@ pub struct ViewPlan {
     pub key: Option<Vec<usize>>,
 }
 
+impl ViewPlan {
+    /// Whether rows of events change one by one with the time alone, which each tick pays for with all of them.
+    #[must_use]
+    pub fn ages_events(&self) -> bool {
+        ages_events(&self.root)
+    }
+}
+
+fn ages_events(node: &Node) -> bool {
+    let here = matches!(&node.operator, Operator::Clocked { input, .. } if input.has_rows_of_events());
+    here || node.inputs().into_iter().any(ages_events)
+}
+
 /// An operator and the schema of its rows.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -38,12 +51,27 @@ impl Node {
         matches!(self.operator, Operator::Events(_)) || self.inputs().into_iter().any(Node::reads_events)
     }
 
+    /// Whether it may have a row for each event.
+    fn has_rows_of_events(&self) -> bool {
+        match &self.operator {
+            Operator::Events(_) => true,
+            Operator::Reduce { .. } | Operator::Distinct(_) | Operator::TopK { .. } => false,
+            Operator::State(_)
+            | Operator::Constant(_)
+            | Operator::Map { .. }
+            | Operator::Clocked { .. }
+            | Operator::Join { .. }
+            | Operator::Union(_) => self.inputs().into_iter().any(Node::has_rows_of_events),
+        }
+    }
+
     /// The nodes whose rows it is made of.
     #[must_use]
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.operator {
             Operator::Events(_) | Operator::State(_) | Operator::Constant(_) => Vec::new(),
             Operator::Map { input, .. }
+            | Operator::Clocked { input, .. }
             | Operator::Reduce { input, .. }
             | Operator::Distinct(input)
             | Operator::TopK { input, .. } => vec![input],
@@ -65,6 +93,10 @@ pub enum Operator {
     /// Filter and project, row by row.
     #[allow(missing_docs)] // The types say it.
     Map { input: Box<Node>, map: Map },
+    /// As a map, whose expressions see `now()` as one more column after those of the input. At each tick it is made of
+    /// all rows again, and what differs comes out.
+    #[allow(missing_docs)] // The types say it.
+    Clocked { input: Box<Node>, map: Map },
     /// Group by keys and aggregate. Without keys there is exactly one row, also for no input.
     #[allow(missing_docs)] // The types say it.
     Reduce { input: Box<Node>, reduce: Reduce },

@@ -1,5 +1,6 @@
 //! Predicates on an event table's `time_` relative to `now()`: taken out of a filter and made a [`Window`].
 
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::Column;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableScan};
@@ -89,12 +90,13 @@ fn both_ends(conjunct: Expr) -> Vec<Expr> {
     }
 }
 
-/// `time_ > now() - interval` and its like, either side first.
+/// `time_ > now() - interval` and what says the same, such as `now() - time_ < interval`.
 fn bound(conjunct: &Expr) -> Option<Bound> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = conjunct else { return None };
-    let (edge, operator) = match (is_time(left), is_time(right)) {
-        (true, false) => (before_now(right)?, *op),
-        (false, true) => (before_now(left)?, op.swap()?),
+    let side = Linear::of(left)?.minus(Linear::of(right)?)?;
+    let (edge, operator) = match (side.time, side.now) {
+        (1, -1) => (side.ns, *op),
+        (-1, 1) => (side.ns.checked_neg()?, op.swap()?),
         _ => return None,
     };
     match operator {
@@ -104,25 +106,52 @@ fn bound(conjunct: &Expr) -> Option<Bound> {
     }
 }
 
-fn is_time(expression: &Expr) -> bool {
-    matches!(expression, Expr::Column(column) if column.name == "time_")
+/// So many times `time_` and `now()`, and nanoseconds.
+#[derive(Clone, Copy, Default)]
+struct Linear {
+    time: i64,
+    now: i64,
+    ns: i64,
 }
 
-/// How long before `now()` an expression is, in ns; negative for later.
-fn before_now(expression: &Expr) -> Option<i64> {
-    match expression {
-        now if is_now(now) => Some(0),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right }) => {
-            before_now(left)?.checked_add(interval_ns(right)?)
+impl Linear {
+    fn of(expression: &Expr) -> Option<Self> {
+        match expression {
+            Expr::Column(column) if column.name == "time_" => Some(Linear { time: 1, ..Linear::default() }),
+            now if is_now(now) => Some(Linear { now: 1, ..Linear::default() }),
+            Expr::Cast(cast) if is_exact(cast.field.data_type()) => Linear::of(&cast.expr),
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right }) => {
+                Linear::of(left)?.minus(Linear::of(right)?)
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) => {
+                Linear::of(left)?.minus(Linear::default().minus(Linear::of(right)?)?)
+            }
+            other => Some(Linear { ns: literal_ns(other)?, ..Linear::default() }),
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) => {
-            before_now(left)?.checked_sub(interval_ns(right)?)
-        }
-        _ => None,
+    }
+
+    fn minus(self, other: Self) -> Option<Self> {
+        Some(Linear {
+            time: self.time.checked_sub(other.time)?,
+            now: self.now.checked_sub(other.now)?,
+            ns: self.ns.checked_sub(other.ns)?,
+        })
     }
 }
 
-fn interval_ns(expression: &Expr) -> Option<i64> {
+/// Whether a time, or a difference of times, stays the same as one of these types.
+fn is_exact(data_type: &DataType) -> bool {
+    use TimeUnit::Nanosecond;
+    matches!(
+        data_type,
+        DataType::Int64
+            | DataType::Timestamp(Nanosecond, _)
+            | DataType::Duration(Nanosecond)
+            | DataType::Interval(IntervalUnit::MonthDayNano)
+    )
+}
+
+fn literal_ns(expression: &Expr) -> Option<i64> {
     match expression {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) if interval.months == 0 => {
             i64::from(interval.days).checked_mul(86_400_000 * MILLISECOND)?.checked_add(interval.nanoseconds)
@@ -130,7 +159,7 @@ fn interval_ns(expression: &Expr) -> Option<i64> {
         Expr::Literal(ScalarValue::IntervalDayTime(Some(interval)), _) => i64::from(interval.days)
             .checked_mul(86_400_000 * MILLISECOND)?
             .checked_add(i64::from(interval.milliseconds) * MILLISECOND),
-        Expr::Literal(ScalarValue::DurationNanosecond(Some(duration)), _) => Some(*duration),
+        Expr::Literal(ScalarValue::DurationNanosecond(Some(ns)) | ScalarValue::Int64(Some(ns)), _) => Some(*ns),
         _ => None,
     }
 }

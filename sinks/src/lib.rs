@@ -9,7 +9,7 @@ mod http;
 mod kafka;
 mod lines;
 pub mod manifest;
-mod otlp;
+pub mod otlp;
 mod reader;
 mod remote_write;
 pub mod retry;

@@ -1,6 +1,7 @@
 //! OpenTelemetry's protocol as an endpoint, over HTTP or gRPC: exchanges are spans, keyed views are metrics, anomalies and
 //! alerts are log records.
 
+pub mod export;
 mod logs;
 mod metrics;
 mod spans;
@@ -79,9 +80,6 @@ impl OtlpSettings {
     /// Whether such rows can be what they are to become.
     pub(crate) fn check(&self, shape: &Shape) -> Result<(), ManifestError> {
         let wrong = |message: String| Err(ManifestError(format!("[otlp] {message}")));
-        if self.protocol == Protocol::Grpc && self.endpoint.scheme() == "https" {
-            return wrong("gRPC is spoken without TLS only; use protocol = \"http\" with https".to_owned());
-        }
         let no_spans = "spans need the columns time_ and latency, and no key";
         match self.signal(shape) {
             Signal::Traces if spans::are_spans(shape) => Ok(()),

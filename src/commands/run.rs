@@ -75,6 +75,9 @@ pub(crate) struct RunFlags {
     /// Directory that file sinks may write in [default: `files` in that of --state]
     #[arg(long, value_name = "DIR")]
     sink_files: Option<String>,
+    /// Collector of OpenTelemetry that px.export sends to where a script names none: host:4317 or a URL
+    #[arg(long, value_name = "URL")]
+    otel_collector: Option<String>,
     /// What is logged to stderr, such as info or watershed_ingest=debug [default: warn]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -113,6 +116,7 @@ impl RunFlags {
         given(&mut flags, "scripts", self.scripts.as_ref());
         given(&mut flags, "alert_webhook", self.alert_webhook.as_ref());
         given(&mut flags, "sink_files", self.sink_files.as_ref());
+        given(&mut flags, "otel_collector", self.otel_collector.as_ref());
         given(&mut flags, "log", self.log.as_ref());
         flags
     }

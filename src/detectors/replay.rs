@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use watershed_dataflow::Input;
 use watershed_detectors::{Detector, Manifest, model};
+use watershed_ingest::redaction::Patterns;
 use watershed_ingest::{Ingest, Pace, SourceSpec};
 use watershed_model::Tick;
 
@@ -20,6 +21,7 @@ use super::work::{nanoseconds, thread_time};
 use super::{Applied, follow, parse};
 use crate::config::Settings;
 use crate::engine::{Engine, Follower};
+use crate::exports::Exports;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Waiting, feed};
 use crate::rows::Event;
@@ -86,7 +88,8 @@ async fn replay(
     let node = settings.node().map_or_else(host_name, str::to_owned);
     let (dataflow, input, running) = start_dataflow(settings, &node)?;
     let (feed, beside) = feed();
-    let engine = Arc::new(Engine::new(dataflow, feed, None, stopping));
+    let exports = Exports::new(String::new(), Patterns::default(), None);
+    let engine = Arc::new(Engine::new(dataflow, feed, exports, None, stopping));
     engine.restore().await.map_err(|problem| Failure::failed(format!("building the views: {problem}")))?;
     let mut follower = follow(&engine, manifest, applied).await.map_err(Failure::usage)?;
     let (played, acknowledge, output) = gate(input, beside);

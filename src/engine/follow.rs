@@ -5,10 +5,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use watershed_dataflow::{Delivery, Pace, SubscribeOptions, Subscription};
+use watershed_model::TickTime;
+use watershed_query::ScriptTable;
 
 use super::shared::Lease;
 use super::{Engine, Problem, Request};
+use crate::exports::Sender;
 use crate::rows::{Changes, Event, TableSchema};
+
+/// Time between two marks of progress of a script that shows nothing.
+const MARK_EVERY_MS: u64 = 500;
 
 /// Whether the rows that are there come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub(crate) struct Follower {
     options: SubscribeOptions,
     schema: Vec<TableSchema>,
     streams: Vec<Stream>,
+    /// What is sent for as long as the script is followed.
+    exports: Vec<Arc<Sender>>,
     /// What can be told already.
     ready: VecDeque<Event>,
     closed: Option<u64>,
@@ -50,10 +58,10 @@ impl Follower {
         pace: Pace,
     ) -> Result<Self, Problem> {
         let options = SubscribeOptions { snapshot: beginning == Beginning::Snapshot, peer, pace };
-        let (schema, streams) = open(&engine, &request, &options).await?;
+        let (schema, streams, exports) = open(&engine, &request, &options).await?;
         let ready = VecDeque::from([Event::Schema(schema.clone())]);
         let stopping = engine.stopping.clone();
-        Ok(Self { engine, request, options, schema, streams, ready, closed: None, stopping })
+        Ok(Self { engine, request, options, schema, streams, exports, ready, closed: None, stopping })
     }
 
     /// The next event; an error is the last one.
@@ -64,9 +72,7 @@ impl Follower {
             }
             // Only the stream that is furthest behind is read, so the others hold back at most one step.
             let at = (0..self.streams.len()).min_by_key(|&at| self.streams[at].progress).unwrap_or_default();
-            let Some(stream) = self.streams.get_mut(at) else {
-                return Err(Problem::Failed("the script has no statement to follow".to_owned()));
-            };
+            let Some(stream) = self.streams.get_mut(at) else { return self.next_mark().await };
             let delivery = tokio::select! {
                 delivery = stream.subscription.next() => delivery,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return Err(Problem::Stopping),
@@ -91,6 +97,21 @@ impl Follower {
                 Some(Delivery::Dropped) | None => self.after_drop().await?,
             }
         }
+    }
+
+    /// The next progress of a script that shows no table, but exports some.
+    async fn next_mark(&mut self) -> Result<Event, Problem> {
+        if self.exports.is_empty() {
+            return Err(Problem::Failed("the script has no statement to follow".to_owned()));
+        }
+        let next = self.closed.map_or(0, |closed| closed + MARK_EVERY_MS);
+        tokio::select! {
+            () = self.engine.dataflow.closed_at(TickTime(next)) => (),
+            _ = self.stopping.wait_for(|stopping| *stopping) => return Err(Problem::Stopping),
+        }
+        let closed = self.engine.dataflow.closed().0;
+        self.closed = Some(closed);
+        Ok(Event::Progress(closed))
     }
 
     /// Tells what all streams have closed.
@@ -123,8 +144,9 @@ impl Follower {
 
     async fn reopen(&mut self, reason: &str) -> Result<(), Problem> {
         self.options.snapshot = true;
-        let (schema, streams) = open(&self.engine, &self.request, &self.options).await?;
+        let (schema, streams, exports) = open(&self.engine, &self.request, &self.options).await?;
         self.streams = streams;
+        self.exports = exports;
         self.closed = None;
         self.ready.push_back(Event::Restart(reason.to_owned()));
         if schema != self.schema {
@@ -135,11 +157,25 @@ impl Follower {
     }
 }
 
+impl Engine {
+    /// Follows a statement by itself; the lease keeps its view.
+    pub(crate) async fn follow_table(
+        self: &Arc<Self>,
+        table: &ScriptTable,
+        peer: &str,
+    ) -> Result<(Lease, Subscription), Problem> {
+        let lease = Lease::take(self, table).await?;
+        let options = SubscribeOptions { snapshot: true, peer: peer.to_owned(), pace: Pace::Relaxed };
+        let subscription = self.dataflow.subscribe(&lease.name, options);
+        Ok((lease, subscription.map_err(|error| Problem::Failed(error.to_string()))?))
+    }
+}
+
 async fn open(
     engine: &Arc<Engine>,
     request: &Request,
     options: &SubscribeOptions,
-) -> Result<(Vec<TableSchema>, Vec<Stream>), Problem> {
+) -> Result<(Vec<TableSchema>, Vec<Stream>, Vec<Arc<Sender>>), Problem> {
     let resolved = engine.resolve(request)?;
     engine.trace(&resolved).await;
     let mut streams = Vec::new();
@@ -156,5 +192,7 @@ async fn open(
         let name = resolved.name_of(table);
         streams.push(Stream { name, subscription, _lease: lease, progress: None, ahead: VecDeque::new() });
     }
-    Ok((resolved.tables.iter().map(|table| resolved.schema_of(table)).collect(), streams))
+    let exports = resolved.exports.iter().map(|export| engine.exports.start(engine, export));
+    let exports = exports.collect::<Result<_, _>>()?;
+    Ok((resolved.tables.iter().map(|table| resolved.schema_of(table)).collect(), streams, exports))
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::views::check_name;
 use super::{Engine, Problem, Request, Target};
+use crate::exports::Sender;
 use crate::scripts::{Script, Stamp, look};
 use crate::signals::stopped;
 
@@ -22,6 +23,8 @@ struct Folder {
     directory: PathBuf,
     seen: Option<Stamp>,
     views: BTreeMap<String, Arc<Script>>,
+    /// What scripts send that are always on and show no table.
+    exports: BTreeMap<String, (Arc<Script>, Vec<Arc<Sender>>)>,
     changed: watch::Sender<u64>,
 }
 
@@ -39,7 +42,8 @@ impl Engine {
     pub(crate) async fn keep_own(self: &Arc<Self>, directory: PathBuf) -> (watch::Receiver<u64>, JoinHandle<()>) {
         let (changed, changes) = watch::channel(0);
         let engine = Arc::clone(self);
-        let mut folder = Folder { engine, directory, seen: None, views: BTreeMap::new(), changed };
+        let (views, exports) = (BTreeMap::new(), BTreeMap::new());
+        let mut folder = Folder { engine, directory, seen: None, views, exports, changed };
         folder.look().await;
         (changes, tokio::spawn(folder.watch()))
     }
@@ -102,9 +106,21 @@ impl Engine {
         }
     }
 
+    /// Whether a script shows nothing, but sends something.
+    fn only_exports(&self, script: &Script) -> bool {
+        let resolved = self.resolve(&Self::request_of(script));
+        resolved.is_ok_and(|resolved| resolved.tables.is_empty() && !resolved.exports.is_empty())
+    }
+
     /// What is wrong with a user's script.
     fn check_own(&self, script: &Script) -> Result<(), Problem> {
-        self.resolve(&Self::request_of(script))?;
+        let resolved = self.resolve(&Self::request_of(script))?;
+        if script.manifest.always_on {
+            self.check_exports(&resolved)?;
+        }
+        if resolved.tables.is_empty() && !resolved.exports.is_empty() {
+            return Ok(());
+        }
         if self.alert_table(script)?.is_some() || !script.manifest.always_on {
             return Ok(());
         }
@@ -142,10 +158,27 @@ impl Folder {
         }
     }
 
+    /// Begins what scripts send that are always on, and ends what those sent that are gone or others.
+    fn keep_exports(&mut self, scripts: Vec<Arc<Script>>) {
+        let mut before = std::mem::take(&mut self.exports);
+        for script in scripts.into_iter().filter(|script| script.manifest.always_on) {
+            if let Some(kept) = before.remove(&script.name).filter(|(known, _)| *known == script) {
+                self.exports.insert(script.name.clone(), kept);
+                continue;
+            }
+            match self.engine.start_exports(&Engine::request_of(&script)) {
+                Ok(senders) => drop(self.exports.insert(script.name.clone(), (script, senders))),
+                Err(problem) => tracing::error!(script = script.name, %problem, "a script cannot export"),
+            }
+        }
+    }
+
     /// Builds the views of scripts that are always on, and takes away those of scripts that are gone or others.
     async fn keep_views(&mut self) {
         let alerts = self.engine.alert_scripts();
-        let own: Vec<_> = self.engine.library.own().values().filter_map(|own| own.script.clone()).collect();
+        let own: Vec<Arc<Script>> = self.engine.library.own().values().filter_map(|own| own.script.clone()).collect();
+        let (exporting, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|script| self.engine.only_exports(script));
+        self.keep_exports(exporting);
         let kept = own.into_iter().filter(|script| script.manifest.always_on && !alerts.contains_key(&script.name));
         let wanted: BTreeMap<_, _> = kept.map(|script| (view_name(&script).to_owned(), script)).collect();
         let obsolete = |(name, script): &(&String, &Arc<Script>)| wanted.get(*name) != Some(script);

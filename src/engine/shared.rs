@@ -27,7 +27,7 @@ struct Shared {
 }
 
 /// Keeps an unnamed view alive.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     engine: Arc<Engine>,
     /// `None` of a view that is always on.
     key: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Lease {
 
 impl Lease {
     /// A lease of the view of a statement, which is created if there is none with its plan yet.
-    pub(super) async fn take(engine: &Arc<Engine>, table: &ScriptTable) -> Result<Self, Problem> {
+    pub(crate) async fn take(engine: &Arc<Engine>, table: &ScriptTable) -> Result<Self, Problem> {
         let plan = watershed_query::lower(&engine.catalog, table)
             .map_err(|refusal| Problem::of_refusal(&table.name, refusal))?;
         let lease = |name: &str, key| Self { engine: Arc::clone(engine), key, name: name.to_owned() };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use watershed_query::view::ViewPlan;
 
-use super::{Engine, Problem, Request, Target, columns_of, state};
+use super::{Engine, Problem, Request, Resolved, Target, columns_of, state};
+use crate::exports::Sender;
 use crate::rows::Column;
 
 /// Longest name of a view.
@@ -21,6 +22,8 @@ pub(crate) struct NamedView {
     pub(crate) columns: Vec<Column>,
     /// Names of the columns that identify a row.
     pub(crate) key: Vec<String>,
+    /// What its script sends for as long as it stands.
+    pub(super) exports: Vec<Arc<Sender>>,
 }
 
 impl Engine {
@@ -108,7 +111,7 @@ impl Engine {
         if before.is_some() {
             self.catalog.drop_view(name);
         }
-        let (view, plan) = match self.plan(name, text, origin, bundled) {
+        let (mut view, plan) = match self.plan(name, text, origin, bundled) {
             Ok(planned) => planned,
             Err(problem) => {
                 if let Some(before) = &before {
@@ -125,6 +128,8 @@ impl Engine {
             return Err(problem);
         }
         self.catalog.define_view(name, text).map_err(Problem::of_script)?;
+        let target = Target::Text { text: text.to_owned(), origin: origin.to_owned(), vis: None };
+        view.exports = self.start_exports(&Request { target, arguments: [].into() })?;
         self.views().insert(name.to_owned(), view);
         Ok(before.is_some())
     }
@@ -144,6 +149,7 @@ impl Engine {
         };
         let plan =
             watershed_query::lower(&self.catalog, table).map_err(|refusal| Problem::of_refusal(name, refusal))?;
+        self.check_exports(&resolved)?;
         let columns = columns_of(table);
         let key = plan.key.iter().flatten().filter_map(|&at| columns.get(at)).map(|column| column.name.clone());
         let view = NamedView {
@@ -153,8 +159,25 @@ impl Engine {
             bundled: bundled.is_some(),
             key: key.collect(),
             columns,
+            exports: Vec::new(),
         };
         Ok((view, plan))
+    }
+
+    /// What is wrong with what a script exports, if anything is.
+    pub(super) fn check_exports(&self, resolved: &Resolved) -> Result<(), Problem> {
+        for export in &resolved.exports {
+            self.exports.check(export)?;
+            watershed_query::lower(&self.catalog, &export.table)
+                .map_err(|refusal| Problem::of_refusal(&export.table.name, refusal))?;
+        }
+        Ok(())
+    }
+
+    /// Begins what a script exports.
+    pub(super) fn start_exports(self: &Arc<Self>, request: &Request) -> Result<Vec<Arc<Sender>>, Problem> {
+        let resolved = self.resolve(request)?;
+        resolved.exports.iter().map(|export| self.exports.start(self, export)).collect()
     }
 
     pub(super) async fn build(&self, name: &str, plan: ViewPlan) -> Result<(), Problem> {

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{FetchType, LogicalPlan};
 use watershed_query::{Bundled, Catalog, Inputs, ScriptTable, bundled, compile, compile_with};
 
 use super::filler::{Filler, Random};
+use super::idioms::PXL;
 use super::world::World;
 
 const TICKS: u64 = 14;
@@ -113,6 +114,14 @@ fn follow_all(seed: u64, rows_shown: &mut BTreeSet<String>) -> Vec<String> {
         let table = compile(&world.catalog, sql, "own.sql").unwrap_or_else(|e| panic!("{sql}: {e:?}")).tables.remove(0);
         shown.push(Shown { name: sql.into(), of: sql.into(), table });
     }
+    for (number, text) in PXL.iter().enumerate() {
+        let script = compile(&world.catalog, text, "idiom.pxl").unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        for table in script.tables {
+            let name = format!("idiom {number} {}", table.name);
+            let table = ScriptTable { rows_max: None, ..table };
+            shown.push(Shown { of: format!("{name}: {text}"), name, table });
+        }
+    }
     for tick in 0..TICKS {
         // Half of the views join when rows are there.
         let joined = if tick < 4 { shown.len() / 2 } else { shown.len() };
@@ -159,6 +168,9 @@ fn every_bundled_script_kept_up_equals_its_answer_over_random_rows() {
     let catalog = Catalog::new();
     let none = BTreeMap::new();
     let of_all = bundled().iter().flat_map(|script| tables_of(&catalog, script, &none));
+    let of_idiom = |number: usize| rows_shown.iter().any(|name| name.starts_with(&format!("idiom {number} ")));
+    let idle: Vec<_> = (0..PXL.len()).filter(|number| !of_idiom(*number)).map(|number| PXL[number]).collect();
+    assert!(idle.is_empty(), "never had rows: {idle:?}");
     let own = SQL.iter().filter(|sql| !rows_shown.contains(**sql)).collect::<Vec<_>>();
     assert!(own.is_empty(), "never had rows: {own:?}");
     let empty: Vec<_> = of_all.map(|shown| shown.name).filter(|name| !rows_shown.contains(name)).collect();

@@ -28,6 +28,7 @@ pub(super) fn of(node: &Node) -> Vec<String> {
         Operator::State(scan) => of_table(scan.table, &scan.columns),
         Operator::Constant(_) => Vec::new(),
         Operator::Map { input, map } => shown_all(&map.project, &of(input)),
+        Operator::Clocked { input, map } => shown_all(&map.project, &with_now(input)),
         Operator::Reduce { input, reduce } => {
             let input = of(input);
             let mut names = shown_all(&reduce.keys, &input);
@@ -47,6 +48,11 @@ pub(super) fn of(node: &Node) -> Vec<String> {
         _ => field.name().clone(),
     });
     named.collect()
+}
+
+/// The columns that a node makes, and the time.
+pub(super) fn with_now(node: &Node) -> Vec<String> {
+    of(node).into_iter().chain(["now()".to_owned()]).collect()
 }
 
 fn is_internal(name: &str) -> bool {

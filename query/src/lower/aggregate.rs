@@ -1,21 +1,27 @@
 //! Group-bys: which aggregates stay correct under retraction, and whether their groups are bounded.
 
+use std::sync::Arc;
+
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate as Group, Expr, LogicalPlan};
 
-use super::{Above, Refusal, all, node, physical, refuse, span};
+use super::{Above, Refusal, all, clock, node, physical, refuse, span};
 use crate::functions::quantile_of;
 use crate::meaning::is_enumeration;
+use crate::prepare::has_now;
 use crate::view::{Aggregate, Function, Operator, Reduce};
 
 pub(super) fn lower(group: &Group) -> Result<Operator, Refusal> {
-    let input = group.input.schema();
     if group.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_))) {
         return Err(refuse("GROUPING SETS, CUBE and ROLLUP cannot be kept up"));
     }
-    let keys = all(&group.group_expr, input)?;
+    let timed = group.group_expr.iter().chain(&group.aggr_expr).any(has_now);
+    let seen = if timed { Arc::new(clock::with_now(group.input.schema())?) } else { Arc::clone(group.input.schema()) };
+    let (group_expr, aggr_expr) = (clock::of_column(&group.group_expr)?, clock::of_column(&group.aggr_expr)?);
+    let input = seen.as_ref();
+    let keys = all(&group_expr, input)?;
     let types = group.schema.fields().iter().skip(keys.len()).map(|field| field.data_type().clone());
-    let aggregates = group.aggr_expr.iter().zip(types).map(|(call, data_type)| {
+    let aggregates = aggr_expr.iter().zip(types).map(|(call, data_type)| {
         let Expr::AggregateFunction(call) = call.clone().unalias() else {
             return Err(refuse("an aggregate that is no call"));
         };
@@ -24,9 +30,12 @@ pub(super) fn lower(group: &Group) -> Result<Operator, Refusal> {
         Ok(Aggregate { function, arguments: all(arguments, input)?, filter, data_type })
     });
     let aggregates = aggregates.collect::<Result<Vec<_>, _>>()?;
-    let bounded = group.group_expr.iter().all(|key| is_enumeration(key, &group.input));
+    let bounded = !timed && group.group_expr.iter().all(|key| is_enumeration(key, &group.input));
     let above = if bounded && is_linear(&group.input) { Above::BoundedGroups } else { Above::Rows };
-    let below = node(&group.input, above)?;
+    let mut below = node(&group.input, above)?;
+    if timed {
+        below = clock::seen(below, group.input.schema())?;
+    }
     let span = span::of(&keys, &below);
     Ok(Operator::Reduce { input: Box::new(below), reduce: Reduce { keys, aggregates, span } })
 }
@@ -35,8 +44,8 @@ pub(super) fn lower(group: &Group) -> Result<Operator, Refusal> {
 fn is_linear(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::TableScan(_) => true,
-        LogicalPlan::Filter(filter) => is_linear(&filter.input),
-        LogicalPlan::Projection(projection) => is_linear(&projection.input),
+        LogicalPlan::Filter(filter) => !clock::is_timed(filter) && is_linear(&filter.input),
+        LogicalPlan::Projection(projection) => !projection.expr.iter().any(has_now) && is_linear(&projection.input),
         LogicalPlan::SubqueryAlias(alias) => is_linear(&alias.input),
         LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_linear(input)),
         _ => false,

@@ -11,7 +11,7 @@ use crate::view::{Node, Operator};
 pub(super) fn key_of(node: &Node) -> Option<Vec<usize>> {
     match &node.operator {
         Operator::Reduce { reduce, .. } => Some((0..reduce.keys.len()).collect()),
-        Operator::Map { input, map } => {
+        Operator::Map { input, map } | Operator::Clocked { input, map } => {
             let shown_at = |key: &usize| map.project.iter().position(|shown| column_of(shown) == Some(*key));
             key_of(input)?.iter().map(shown_at).collect()
         }

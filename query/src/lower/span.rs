@@ -25,7 +25,7 @@ pub(super) fn of(keys: &[Arc<dyn PhysicalExpr>], input: &Node) -> Option<Span> {
 pub(super) fn is_left(node: &Node) -> bool {
     let is_here = match &node.operator {
         Operator::Events(scan) => in_map(&scan.map),
-        Operator::Map { map, .. } => in_map(map),
+        Operator::Map { map, .. } | Operator::Clocked { map, .. } => in_map(map),
         Operator::Reduce { reduce, .. } => in_reduce(reduce),
         Operator::Join { join, .. } => join.left_keys.iter().chain(&join.right_keys).chain(&join.filter).any(has_span),
         Operator::TopK { top, .. } => in_top(top),
@@ -77,6 +77,7 @@ fn is_time(expression: &Arc<dyn PhysicalExpr>, node: &Node, windows: &mut Vec<Wi
         Operator::Union(inputs) => !inputs.is_empty() && inputs.iter().all(|input| is_time(expression, input, windows)),
         Operator::State(_)
         | Operator::Constant(_)
+        | Operator::Clocked { .. }
         | Operator::Reduce { .. }
         | Operator::Join { .. }
         | Operator::Distinct(_)

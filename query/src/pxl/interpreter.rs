@@ -7,6 +7,7 @@ mod operator;
 use std::rc::Rc;
 
 use super::ast::{Argument, Expression, Kind, Statement, StatementKind, Target};
+use super::column::ColumnExpr;
 use super::fault::{FAULTS_MAX, Fault, nearest};
 use super::frame::Frame;
 use super::scope::Scope;
@@ -30,6 +31,8 @@ pub(super) struct Interpreter<'a> {
     /// Tables to show, by their final names.
     pub(super) outputs: Vec<(String, Frame)>,
     pub(super) exports: Vec<(Frame, Rc<Spec>)>,
+    /// Expressions that parts of exports are made of, by the names of the columns that they become.
+    pub(super) computed: Vec<(String, ColumnExpr)>,
     pub(super) tracepoints: Vec<Tracepoint>,
     pub(super) settings: Vec<Spec>,
     /// Values that replace constants of the module by name.
@@ -66,6 +69,7 @@ impl<'a> Interpreter<'a> {
             faults: Vec::new(),
             outputs: Vec::new(),
             exports: Vec::new(),
+            computed: Vec::new(),
             tracepoints: Vec::new(),
             settings: Vec::new(),
             overrides: Vec::new(),

@@ -55,6 +55,9 @@ const SPAN_KINDS: [&str; 6] = [
 /// Most arguments of a reference to a script.
 const REFERENCE_ARGUMENTS_MAX: usize = 8;
 
+/// What columns are called that exist for an export only.
+const COMPUTED: &str = "__export_";
+
 /// A function that only keeps its arguments: module, name, parameters, how many of them must be given.
 type Keeper = (Module, &'static str, &'static [&'static str], usize);
 
@@ -243,13 +246,18 @@ impl Interpreter<'_> {
     fn export(&mut self, at: usize, given: Vec<Given>) -> Result<Value, Fault> {
         let mut bound = self.bind(at, "export", &["out", "export_spec"], 2, given)?;
         let (Some(out), Some(spec)) = (bound[0].take(), bound[1].take()) else { return Ok(Value::Poison) };
-        let Value::Frame(frame) = out.value else {
+        let Value::Frame(mut frame) = out.value else {
             return Err(Fault::new(out.at, format!("px.export takes a DataFrame, not {}", out.value.kind())));
         };
         let data = match spec.value {
             Value::Spec(data) if data.kind == "otel.Data" => data,
             other => return Err(Fault::new(spec.at, format!("an export is px.otel.Data, not {}", other.kind()))),
         };
+        for name in data.columns() {
+            if let Some((_, column)) = self.computed.iter().find(|(computed, _)| computed == name) {
+                frame = frame.assign(name, column.clone()).map_err(|message| Fault::new(spec.at, message))?;
+            }
+        }
         trace::check_export(&frame, &data).map_err(|message| Fault::new(spec.at, message))?;
         self.exports.push((frame, data));
         Ok(Value::None)
@@ -383,7 +391,11 @@ impl Interpreter<'_> {
                     let bytes: [u8; 16] = bytes.as_slice().try_into().unwrap_or_default();
                     SpecValue::Text(Upid::from_bytes(bytes).to_string())
                 }
-                _ => return Err(Fault::new(at, "a column is needed here, not an expression; assign it first")),
+                _ => {
+                    let name = format!("{COMPUTED}{}", self.computed.len());
+                    self.computed.push((name.clone(), column.as_ref().clone()));
+                    SpecValue::Column(name)
+                }
             },
             Value::Closure(closure) if closure.probe.is_some() => {
                 let returned = self.call_closure(at, closure, Vec::new());

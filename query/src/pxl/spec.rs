@@ -23,6 +23,20 @@ pub enum SpecValue {
     Spec(Box<Spec>),
 }
 
+impl SpecValue {
+    fn columns(&self) -> Vec<&str> {
+        match self {
+            SpecValue::Column(name) => vec![name],
+            SpecValue::List(values) => values.iter().flat_map(SpecValue::columns).collect(),
+            SpecValue::Dict(entries) => entries.iter().flat_map(|(_, value)| value.columns()).collect(),
+            SpecValue::Spec(spec) => spec.columns(),
+            SpecValue::None | SpecValue::Bool(_) | SpecValue::Int(_) | SpecValue::Float(_) | SpecValue::Text(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
+
 /// Such as `otel.Data` with `resource`, `data` and `endpoint`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
@@ -37,5 +51,10 @@ impl Spec {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&SpecValue> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+    }
+
+    /// Names of the columns in it.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        self.fields.iter().flat_map(|(_, value)| value.columns()).collect()
     }
 }

@@ -54,6 +54,11 @@ fn write_node(node: &Node, text: &mut String) -> Option<()> {
             write_map(map, text);
             write_node(input, text)?;
         }
+        Operator::Clocked { input, map } => {
+            text.push_str("clocked");
+            write_map(map, text);
+            write_node(input, text)?;
+        }
         Operator::Reduce { input, reduce } => {
             text.push_str("reduce");
             write_reduce(reduce, text);

@@ -19,6 +19,10 @@ pub(crate) struct Span(Duration);
 pub(crate) struct Secret(pub(crate) String);
 
 impl Span {
+    pub(crate) fn of(duration: Duration) -> Self {
+        Self(duration)
+    }
+
     pub(crate) fn duration(self) -> Duration {
         self.0
     }

@@ -12,7 +12,7 @@ use prost::Message as _;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Extensions, Request, Status};
 
 use super::{OtlpSettings, Protocol};
@@ -53,6 +53,12 @@ impl Transport {
         }
         let wrong = |what: &str| ManifestError(format!("[otlp] `{what}` cannot be sent"));
         let endpoint = Endpoint::from_shared(settings.endpoint.to_string()).map_err(|_| wrong("endpoint"))?;
+        let endpoint = match settings.endpoint.scheme() {
+            "https" => {
+                endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| wrong("endpoint"))?
+            }
+            _ => endpoint,
+        };
         let channel = endpoint.timeout(settings.timeout.map_or(TIMEOUT, Span::duration)).connect_lazy();
         let mut metadata = MetadataMap::new();
         for (name, value) in &settings.headers {

@@ -51,6 +51,7 @@ pub(super) fn check(spec: &Spec) -> Result<(), String> {
 /// Whether an export fits the table that it exports.
 pub(super) fn check_export(frame: &Frame, data: &Spec) -> Result<(), String> {
     let Some(SpecValue::List(parts)) = data.field("data") else { return Err("data is a list".into()) };
+    data.columns().into_iter().try_for_each(|name| frame.known(name).map(drop))?;
     for part in parts {
         let SpecValue::Spec(part) = part else {
             return Err("data lists px.otel.metric.Gauge, px.otel.metric.Summary and px.otel.trace.Span".into());
@@ -61,11 +62,33 @@ pub(super) fn check_export(frame: &Frame, data: &Spec) -> Result<(), String> {
                 return Err("a metric needs the column `time_` of TIME64NS".into());
             }
         }
-        if part.kind == "otel.metric.Gauge"
-            && let Some(SpecValue::Column(value)) = part.field("value")
-            && !matches!(frame.known(value)?.data_type, DataType::Int64 | DataType::Float64)
-        {
-            return Err(format!("a gauge is a number, `{value}` is none"));
+        let types: &[(&str, &str, &[DataType])] = match part.kind.as_str() {
+            "otel.metric.Gauge" => &[("value", "number", &[DataType::Int64, DataType::Float64])],
+            "otel.metric.Summary" => &[
+                ("count", "number", &[DataType::Int64, DataType::Float64]),
+                ("sum", "number", &[DataType::Int64, DataType::Float64]),
+            ],
+            "otel.trace.Span" => &[
+                ("start_time", "time", &[DataType::Time64Ns]),
+                ("end_time", "time", &[DataType::Time64Ns]),
+                ("trace_id", "string", &[DataType::String]),
+                ("span_id", "string", &[DataType::String]),
+                ("parent_span_id", "string", &[DataType::String]),
+            ],
+            _ => &[],
+        };
+        for (field, what, allowed) in types {
+            match part.field(field) {
+                None | Some(SpecValue::None) => {}
+                Some(SpecValue::Column(column)) if allowed.contains(&frame.known(column)?.data_type) => {}
+                Some(SpecValue::Column(column)) => {
+                    return Err(format!(
+                        "{field} is a {what}, `{column}` is {}",
+                        frame.known(column)?.data_type.name()
+                    ));
+                }
+                Some(_) => return Err(format!("{field} is a column")),
+            }
         }
     }
     Ok(())
