@@ -77,7 +77,7 @@ impl Problem {
         Problem::Script(errors.into_iter().map(ScriptProblem::from).collect())
     }
 
-    pub(super) fn of_refusal(table: &str, refusal: Refusal) -> Self {
+    pub(crate) fn of_refusal(table: &str, refusal: Refusal) -> Self {
         Problem::CannotBeView { table: table.to_owned(), reason: refusal.reason, hint: refusal.hint.to_string() }
     }
 }

@@ -214,6 +214,7 @@ impl Ways {
                 timeout: Some(Period::of(*timeout)),
                 every: None,
                 prefix: None,
+                signal: None,
                 resource: BTreeMap::new(),
             })
         };
