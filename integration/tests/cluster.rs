@@ -191,6 +191,13 @@ impl World {
         Ok(Client { world: self, namespace, node, container })
     }
 
+    /// Names of the pods of `web`.
+    fn pods(&self, namespace: &str) -> Result<Vec<String>> {
+        let list = self.nodes.object(&format!("/api/v1/namespaces/{namespace}/pods?labelSelector=app=web"))?;
+        let names = list["items"].as_array().into_iter().flatten().map(|pod| pod["metadata"]["name"].as_str());
+        Ok(names.flatten().map(str::to_owned).collect())
+    }
+
     /// How many of the answers came from pods of node 2.
     fn from_second_node(&self, namespace: &str, answers: &Answers) -> Result<i64> {
         let mut sum = 0;
@@ -268,7 +275,7 @@ fn pods_call_a_service_by_name_across_nodes(world: &mut World) -> Result<()> {
     let client = world.client("plain", 1, &[("web", &address)])?;
     let each = client.load(&["-n", "200", "-c", "4", "http://web/"])?;
     let kept = client.load(&["-n", "100", "-c", "2", "-keep", "http://web/"])?;
-    assert_eq!(each.by.len(), 2, "both pods answer");
+    anyhow::ensure!(each.by.len() == 2, "both pods answer: {each:?}");
     let second = world.from_second_node("plain", &each)? + world.from_second_node("plain", &kept)?;
     let edge = |count| vec![("pod plain/client", "service plain/web", count)];
     world.check(&before, &[edge(300), edge(second)])
@@ -279,15 +286,25 @@ fn a_deployment_is_rolled_over_under_load(world: &mut World) -> Result<()> {
     world.send(namespace("rolled"))?;
     let address = world.web("rolled")?;
     let client = world.client("rolled", 1, &[("web", &address)])?;
-    let load =
-        client.command(&["-for", "12s", "-c", "4", "-pause", "10ms", "http://web/"]).stdout(Stdio::piped()).spawn()?;
+    let before_change = world.pods("rolled")?;
+    let mut load = client.command(&["-for", "90s", "-c", "4", "-pause", "10ms", "http://web/"]);
+    let load = load.stdout(Stdio::piped()).spawn()?;
+    let seen = "SELECT count(*) FROM http_events WHERE upid_to_pod_name(upid) = 'rolled/client'";
+    wait_until("the load", || world.agents[0].number(seen).is_ok_and(|count| count > 50))?;
     let change = json!({"spec": {"template": {"metadata": {"annotations": {"version": "2"}}}}});
     world.send(patch("/apis/apps/v1/namespaces/rolled/deployments/web", change))?;
     world.rolled_out("rolled", 2)?;
+    let already = world.agents[0].number(seen)?;
+    wait_until("load on what is there now", || world.agents[0].number(seen).is_ok_and(|count| count > already + 100))?;
+    // It is passed on into the container.
+    processes::signal(load.id(), "TERM");
     let output = load.wait_with_output()?;
     let answers = Answers::parse(&String::from_utf8_lossy(&output.stdout))?;
-    assert_eq!(answers.failed, 0, "a rolling update loses nothing");
-    assert_eq!(answers.by.len(), 4, "pods of both versions answer: {answers:?}");
+    anyhow::ensure!(answers.failed == 0, "a rolling update loses nothing");
+    let after_change = world.pods("rolled")?;
+    let by = |pods: &[String]| answers.by.keys().filter(|host| pods.contains(host)).count();
+    let both = (by(&before_change), by(&after_change));
+    anyhow::ensure!(both == (2, 2), "pods of both versions answer: {both:?} of {answers:?}");
     let first = vec![("pod rolled/client", "service rolled/web", answers.answered)];
     // Pods that are gone cannot be asked where they were, so the second agent is asked what its servers counted.
     let second = world.agents[1].settled(
@@ -307,7 +324,7 @@ fn an_address_is_given_on(world: &mut World) -> Result<()> {
     world.send(("DELETE", "/api/v1/namespaces/given/pods/first".into(), None))?;
     wait_until("the end of the first", || world.nodes.object("/api/v1/namespaces/given/pods/first").is_err())?;
     world.nodes.node(2).give_next(&address)?;
-    assert_eq!(world.server("given", "second", "second", 2)?, address, "the address is given on");
+    anyhow::ensure!(world.server("given", "second", "second", 2)? == address, "the address is given on");
     client.load(&["-n", "20", &url])?;
     let edges = vec![("pod given/client", "service given/first", 30), ("pod given/client", "pod given/second", 20)];
     world.check(&before, &[edges.clone(), edges])
@@ -335,7 +352,7 @@ fn daemons_on_the_hosts_network_are_named_by_process(world: &mut World) -> Resul
     let daemon = world.client_of("host", &first, 1)?;
     let answers = daemon.load(&["-n", "40", &format!("http://{address}/")])?;
     let from_second = world.from_second_node("host", &answers)?;
-    assert!((1..40).contains(&from_second), "both pods answer: {answers:?}");
+    anyhow::ensure!((1..40).contains(&from_second), "both pods answer: {answers:?}");
     let (first, second) = (format!("pod host/{first}"), format!("pod host/{second}"));
     let (first, second) = (first.as_str(), second.as_str());
     world.check(
@@ -374,7 +391,7 @@ fn a_job_keeps_its_name_when_it_is_complete(world: &mut World) -> Result<()> {
     let name = pods["items"][0]["metadata"]["name"].as_str().context("a pod")?.to_owned();
     let log = world.nodes.cluster().get(&format!("/api/v1/namespaces/jobs/pods/{name}/log"))?;
     let answers = Answers::parse(&log)?;
-    assert_eq!((answers.answered, answers.failed), (50, 0));
+    anyhow::ensure!((answers.answered, answers.failed) == (50, 0), "{answers:?}");
     let second = world.from_second_node("jobs", &answers)?;
     let name = format!("pod jobs/{name}");
     let edge = |count| vec![(name.as_str(), "service jobs/web", count)];
@@ -449,7 +466,7 @@ fn a_node_goes_away(world: &mut World) -> Result<()> {
     world.send(namespace("away"))?;
     let address = world.web("away")?;
     let answers = world.client("away", 1, &[("web", &address)])?.load(&["-n", "40", "http://web/"])?;
-    assert_eq!(answers.by.len(), 2, "both pods answer");
+    anyhow::ensure!(answers.by.len() == 2, "both pods answer: {answers:?}");
     let edge = |count| vec![("pod away/client", "service away/web", count)];
     world.check(&before, &[edge(40), edge(world.from_second_node("away", &answers)?)])?;
 
