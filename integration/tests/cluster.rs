@@ -14,7 +14,7 @@ use watershed_integration::kubernetes::objects::{
     delete_pod, job, namespace, patch, program, real_pod, service_of, workload,
 };
 use watershed_integration::network::inside;
-use watershed_integration::processes::{self, Owned, wait_at_most, wait_until};
+use watershed_integration::processes::{self, Owned, wait_at_most};
 
 type Scenario = fn(&mut World) -> Result<()>;
 
@@ -145,7 +145,7 @@ impl World {
     /// Waits until what is sent to a service goes to so many servers, on every node.
     fn proxied(&self, service: &str, servers: usize) -> Result<()> {
         for number in (1..).take(self.agents.len()) {
-            wait_until("the proxies", || {
+            wait_at_most(60, "the proxies", || {
                 let rules = inside(self.nodes.node(number).namespace(), "nft").args(["list", "chains"]).output();
                 let rules = rules.map(|rules| String::from_utf8_lossy(&rules.stdout).into_owned()).unwrap_or_default();
                 let is_server = |line: &&str| line.contains("endpoint-") && line.contains(&format!("-{service}/tcp/"));
@@ -191,11 +191,12 @@ impl World {
         Ok(Client { world: self, namespace, node, container })
     }
 
-    /// Names of the pods of `web`.
+    /// Names of the pods of `web` that are not told to end.
     fn pods(&self, namespace: &str) -> Result<Vec<String>> {
         let list = self.nodes.object(&format!("/api/v1/namespaces/{namespace}/pods?labelSelector=app=web"))?;
-        let names = list["items"].as_array().into_iter().flatten().map(|pod| pod["metadata"]["name"].as_str());
-        Ok(names.flatten().map(str::to_owned).collect())
+        let living = list["items"].as_array().into_iter().flatten().map(|pod| &pod["metadata"]);
+        let living = living.filter(|metadata| metadata["deletionTimestamp"].is_null());
+        Ok(living.filter_map(|metadata| metadata["name"].as_str()).map(str::to_owned).collect())
     }
 
     /// How many of the answers came from pods of node 2.
@@ -225,7 +226,7 @@ impl World {
             }
             agent.settled("SELECT count(*) FROM http_events")?;
             let mut shown = Edges::new();
-            let done = wait_at_most(15, "the map", || {
+            let done = wait_at_most(20, "the map", || {
                 shown = edges(agent).unwrap_or_default();
                 shown == expected
             });
@@ -290,12 +291,14 @@ fn a_deployment_is_rolled_over_under_load(world: &mut World) -> Result<()> {
     let mut load = client.command(&["-for", "90s", "-c", "4", "-pause", "10ms", "http://web/"]);
     let load = load.stdout(Stdio::piped()).spawn()?;
     let seen = "SELECT count(*) FROM http_events WHERE upid_to_pod_name(upid) = 'rolled/client'";
-    wait_until("the load", || world.agents[0].number(seen).is_ok_and(|count| count > 50))?;
+    wait_at_most(60, "the load", || world.agents[0].number(seen).is_ok_and(|count| count > 50))?;
     let change = json!({"spec": {"template": {"metadata": {"annotations": {"version": "2"}}}}});
     world.send(patch("/apis/apps/v1/namespaces/rolled/deployments/web", change))?;
     world.rolled_out("rolled", 2)?;
     let already = world.agents[0].number(seen)?;
-    wait_until("load on what is there now", || world.agents[0].number(seen).is_ok_and(|count| count > already + 100))?;
+    wait_at_most(60, "load on what is there now", || {
+        world.agents[0].number(seen).is_ok_and(|count| count > already + 100)
+    })?;
     // It is passed on into the container.
     processes::signal(load.id(), "TERM");
     let output = load.wait_with_output()?;
@@ -322,7 +325,7 @@ fn an_address_is_given_on(world: &mut World) -> Result<()> {
     let url = format!("http://{address}:8080/");
     client.load(&["-n", "30", &url])?;
     world.send(("DELETE", "/api/v1/namespaces/given/pods/first".into(), None))?;
-    wait_until("the end of the first", || world.nodes.object("/api/v1/namespaces/given/pods/first").is_err())?;
+    wait_at_most(60, "the end of the first", || world.nodes.object("/api/v1/namespaces/given/pods/first").is_err())?;
     world.nodes.node(2).give_next(&address)?;
     anyhow::ensure!(world.server("given", "second", "second", 2)? == address, "the address is given on");
     client.load(&["-n", "20", &url])?;
@@ -456,7 +459,7 @@ fn a_killed_container_is_told_and_its_pod_keeps_its_name(world: &mut World) -> R
         let told = format!(
             "SELECT count(*) FROM pod_events WHERE pod = 'killed/hungry' AND event = '{event}' AND reason = 'OOMKilled'"
         );
-        wait_until(event, || world.agents.iter().all(|agent| agent.number(&told).ok() == Some(1)))?;
+        wait_at_most(60, event, || world.agents.iter().all(|agent| agent.number(&told).ok() == Some(1)))?;
     }
     Ok(())
 }
