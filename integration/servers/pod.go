@@ -3,7 +3,8 @@
 //	pod idle                    nothing, until it is told to end
 //	pod serve PORT              answers with the host's name; when told to end, only after clients had time to leave
 //	pod grow                    lets the server of its container take more memory than it may
-//	pod load [flags] URL…       requests, in turn to the URLs; prints as JSON what was answered by whom
+//	pod load [flags] URL…       requests, in turn to the URLs, at most until it is told to end; prints as JSON what was
+//	                            answered by whom
 package main
 
 import (
@@ -38,7 +39,7 @@ func main() {
 			panic(err)
 		}
 	case "load":
-		load(os.Args[2:])
+		load(os.Args[2:], end)
 	}
 }
 
@@ -71,7 +72,7 @@ type answers struct {
 	Errors   []string       `json:"errors"`
 }
 
-func load(arguments []string) {
+func load(arguments []string, end chan os.Signal) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	count := flags.Int64("n", 1, "requests")
 	duration := flags.Duration("for", 0, "a time, instead of a number of requests")
@@ -85,8 +86,16 @@ func load(arguments []string) {
 	var lock sync.Mutex
 	var sent atomic.Int64
 	until := time.Now().Add(*duration)
+	var ended atomic.Bool
+	go func() {
+		<-end
+		ended.Store(true)
+	}()
 	more := func() (int64, bool) {
 		n := sent.Add(1)
+		if ended.Load() {
+			return n, false
+		}
 		if *duration > 0 {
 			return n, time.Now().Before(until)
 		}

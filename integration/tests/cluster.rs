@@ -14,7 +14,7 @@ use watershed_integration::kubernetes::objects::{
     delete_pod, job, namespace, patch, program, real_pod, service_of, workload,
 };
 use watershed_integration::network::inside;
-use watershed_integration::processes::{self, Owned, wait_at_most, wait_until};
+use watershed_integration::processes::{self, Owned, wait_at_most};
 
 type Scenario = fn(&mut World) -> Result<()>;
 
@@ -145,7 +145,7 @@ impl World {
     /// Waits until what is sent to a service goes to so many servers, on every node.
     fn proxied(&self, service: &str, servers: usize) -> Result<()> {
         for number in (1..).take(self.agents.len()) {
-            wait_until("the proxies", || {
+            wait_at_most(60, "the proxies", || {
                 let rules = inside(self.nodes.node(number).namespace(), "nft").args(["list", "chains"]).output();
                 let rules = rules.map(|rules| String::from_utf8_lossy(&rules.stdout).into_owned()).unwrap_or_default();
                 let is_server = |line: &&str| line.contains("endpoint-") && line.contains(&format!("-{service}/tcp/"));
@@ -191,6 +191,14 @@ impl World {
         Ok(Client { world: self, namespace, node, container })
     }
 
+    /// Names of the pods of `web` that are not told to end.
+    fn pods(&self, namespace: &str) -> Result<Vec<String>> {
+        let list = self.nodes.object(&format!("/api/v1/namespaces/{namespace}/pods?labelSelector=app=web"))?;
+        let living = list["items"].as_array().into_iter().flatten().map(|pod| &pod["metadata"]);
+        let living = living.filter(|metadata| metadata["deletionTimestamp"].is_null());
+        Ok(living.filter_map(|metadata| metadata["name"].as_str()).map(str::to_owned).collect())
+    }
+
     /// How many of the answers came from pods of node 2.
     fn from_second_node(&self, namespace: &str, answers: &Answers) -> Result<i64> {
         let mut sum = 0;
@@ -218,7 +226,7 @@ impl World {
             }
             agent.settled("SELECT count(*) FROM http_events")?;
             let mut shown = Edges::new();
-            let done = wait_at_most(15, "the map", || {
+            let done = wait_at_most(20, "the map", || {
                 shown = edges(agent).unwrap_or_default();
                 shown == expected
             });
@@ -268,7 +276,7 @@ fn pods_call_a_service_by_name_across_nodes(world: &mut World) -> Result<()> {
     let client = world.client("plain", 1, &[("web", &address)])?;
     let each = client.load(&["-n", "200", "-c", "4", "http://web/"])?;
     let kept = client.load(&["-n", "100", "-c", "2", "-keep", "http://web/"])?;
-    assert_eq!(each.by.len(), 2, "both pods answer");
+    anyhow::ensure!(each.by.len() == 2, "both pods answer: {each:?}");
     let second = world.from_second_node("plain", &each)? + world.from_second_node("plain", &kept)?;
     let edge = |count| vec![("pod plain/client", "service plain/web", count)];
     world.check(&before, &[edge(300), edge(second)])
@@ -279,15 +287,27 @@ fn a_deployment_is_rolled_over_under_load(world: &mut World) -> Result<()> {
     world.send(namespace("rolled"))?;
     let address = world.web("rolled")?;
     let client = world.client("rolled", 1, &[("web", &address)])?;
-    let load =
-        client.command(&["-for", "12s", "-c", "4", "-pause", "10ms", "http://web/"]).stdout(Stdio::piped()).spawn()?;
+    let before_change = world.pods("rolled")?;
+    let mut load = client.command(&["-for", "90s", "-c", "4", "-pause", "10ms", "http://web/"]);
+    let load = load.stdout(Stdio::piped()).spawn()?;
+    let seen = "SELECT count(*) FROM http_events WHERE upid_to_pod_name(upid) = 'rolled/client'";
+    wait_at_most(60, "the load", || world.agents[0].number(seen).is_ok_and(|count| count > 50))?;
     let change = json!({"spec": {"template": {"metadata": {"annotations": {"version": "2"}}}}});
     world.send(patch("/apis/apps/v1/namespaces/rolled/deployments/web", change))?;
     world.rolled_out("rolled", 2)?;
+    let already = world.agents[0].number(seen)?;
+    wait_at_most(60, "load on what is there now", || {
+        world.agents[0].number(seen).is_ok_and(|count| count > already + 100)
+    })?;
+    // It is passed on into the container.
+    processes::signal(load.id(), "TERM");
     let output = load.wait_with_output()?;
     let answers = Answers::parse(&String::from_utf8_lossy(&output.stdout))?;
-    assert_eq!(answers.failed, 0, "a rolling update loses nothing");
-    assert_eq!(answers.by.len(), 4, "pods of both versions answer: {answers:?}");
+    anyhow::ensure!(answers.failed == 0, "a rolling update loses nothing");
+    let after_change = world.pods("rolled")?;
+    let by = |pods: &[String]| answers.by.keys().filter(|host| pods.contains(host)).count();
+    let both = (by(&before_change), by(&after_change));
+    anyhow::ensure!(both == (2, 2), "pods of both versions answer: {both:?} of {answers:?}");
     let first = vec![("pod rolled/client", "service rolled/web", answers.answered)];
     // Pods that are gone cannot be asked where they were, so the second agent is asked what its servers counted.
     let second = world.agents[1].settled(
@@ -305,9 +325,9 @@ fn an_address_is_given_on(world: &mut World) -> Result<()> {
     let url = format!("http://{address}:8080/");
     client.load(&["-n", "30", &url])?;
     world.send(("DELETE", "/api/v1/namespaces/given/pods/first".into(), None))?;
-    wait_until("the end of the first", || world.nodes.object("/api/v1/namespaces/given/pods/first").is_err())?;
+    wait_at_most(60, "the end of the first", || world.nodes.object("/api/v1/namespaces/given/pods/first").is_err())?;
     world.nodes.node(2).give_next(&address)?;
-    assert_eq!(world.server("given", "second", "second", 2)?, address, "the address is given on");
+    anyhow::ensure!(world.server("given", "second", "second", 2)? == address, "the address is given on");
     client.load(&["-n", "20", &url])?;
     let edges = vec![("pod given/client", "service given/first", 30), ("pod given/client", "pod given/second", 20)];
     world.check(&before, &[edges.clone(), edges])
@@ -335,7 +355,7 @@ fn daemons_on_the_hosts_network_are_named_by_process(world: &mut World) -> Resul
     let daemon = world.client_of("host", &first, 1)?;
     let answers = daemon.load(&["-n", "40", &format!("http://{address}/")])?;
     let from_second = world.from_second_node("host", &answers)?;
-    assert!((1..40).contains(&from_second), "both pods answer: {answers:?}");
+    anyhow::ensure!((1..40).contains(&from_second), "both pods answer: {answers:?}");
     let (first, second) = (format!("pod host/{first}"), format!("pod host/{second}"));
     let (first, second) = (first.as_str(), second.as_str());
     world.check(
@@ -374,7 +394,7 @@ fn a_job_keeps_its_name_when_it_is_complete(world: &mut World) -> Result<()> {
     let name = pods["items"][0]["metadata"]["name"].as_str().context("a pod")?.to_owned();
     let log = world.nodes.cluster().get(&format!("/api/v1/namespaces/jobs/pods/{name}/log"))?;
     let answers = Answers::parse(&log)?;
-    assert_eq!((answers.answered, answers.failed), (50, 0));
+    anyhow::ensure!((answers.answered, answers.failed) == (50, 0), "{answers:?}");
     let second = world.from_second_node("jobs", &answers)?;
     let name = format!("pod jobs/{name}");
     let edge = |count| vec![(name.as_str(), "service jobs/web", count)];
@@ -439,7 +459,7 @@ fn a_killed_container_is_told_and_its_pod_keeps_its_name(world: &mut World) -> R
         let told = format!(
             "SELECT count(*) FROM pod_events WHERE pod = 'killed/hungry' AND event = '{event}' AND reason = 'OOMKilled'"
         );
-        wait_until(event, || world.agents.iter().all(|agent| agent.number(&told).ok() == Some(1)))?;
+        wait_at_most(60, event, || world.agents.iter().all(|agent| agent.number(&told).ok() == Some(1)))?;
     }
     Ok(())
 }
@@ -449,7 +469,7 @@ fn a_node_goes_away(world: &mut World) -> Result<()> {
     world.send(namespace("away"))?;
     let address = world.web("away")?;
     let answers = world.client("away", 1, &[("web", &address)])?.load(&["-n", "40", "http://web/"])?;
-    assert_eq!(answers.by.len(), 2, "both pods answer");
+    anyhow::ensure!(answers.by.len() == 2, "both pods answer: {answers:?}");
     let edge = |count| vec![("pod away/client", "service away/web", count)];
     world.check(&before, &[edge(40), edge(world.from_second_node("away", &answers)?)])?;
 

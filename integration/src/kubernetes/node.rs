@@ -53,7 +53,7 @@ impl Node {
         holder.arg(format!("--net={}", path_of(namespace.name())));
         holder.args(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", INIT]);
         let holder = Owned::spawn(holder.arg(&ready).stdout(Stdio::null()))?;
-        processes::wait_until("the first process of a node", || ready.exists())?;
+        processes::wait_at_most(60, "the first process of a node", || ready.exists())?;
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.pid()))?;
         let init = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).context("a child")?;
         let folder = folder.to_owned();
@@ -66,7 +66,7 @@ impl Node {
             command.arg("-c").arg(node.folder.join("containerd.toml"));
         })?;
         let socket = node.socket();
-        processes::wait_until("containerd", || {
+        processes::wait_at_most(60, "containerd", || {
             Command::new("ctr")
                 .arg("-a")
                 .arg(&socket)
@@ -271,7 +271,7 @@ fn make_cgroups(name: &str) -> Result<()> {
 fn remove_cgroups(name: &str) {
     for folder in cgroup_folders(name) {
         // Processes leave their cgroup a moment after they are gone.
-        let _ = processes::wait_until("an empty cgroup", || remove_cgroup(&folder));
+        let _ = processes::wait_at_most(60, "an empty cgroup", || remove_cgroup(&folder));
     }
 }
 

@@ -51,7 +51,7 @@ impl Nodes {
     /// Starts so many nodes and waits until they are ready.
     ///
     /// # Errors
-    /// When they are not after a minute.
+    /// When they are not after two minutes.
     pub fn start(binaries: &Path, count: u8) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let outside = Namespace::new("outside")?;
@@ -77,7 +77,7 @@ impl Nodes {
         let nodes = (1..=count).map(start).collect::<Result<Vec<_>>>()?;
         let nodes = Nodes { nodes, _controllers: controllers, cluster, outside, folder };
         let ready =
-            processes::wait_at_most(60, "the nodes", || nodes.ready().is_ok_and(|ready| ready == usize::from(count)));
+            processes::wait_at_most(120, "the nodes", || nodes.ready().is_ok_and(|ready| ready == usize::from(count)));
         ready.with_context(|| nodes.logs())?;
         Ok(nodes)
     }
@@ -122,10 +122,10 @@ impl Nodes {
     /// Waits until an object is as it shall be; returns it.
     ///
     /// # Errors
-    /// When it is not after half a minute.
+    /// When it is not after a minute.
     pub fn wait_for(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut last = Value::Null;
-        let done = processes::wait_at_most(30, path, || {
+        let done = processes::wait_at_most(60, path, || {
             last = self.object(path).unwrap_or_default();
             holds(&last)
         });
