@@ -72,6 +72,24 @@ fn every_return_of_a_read_is_a_place() {
     assert_eq!(places.collect::<Vec<_>>(), returns.collect::<Vec<_>>(), "{text}");
 }
 
+/// The `go` commands of all versions that were fetched here are such programs, built by themselves.
+#[test]
+fn places_are_found_in_the_commands_of_all_toolchains_here() {
+    let Ok(output) = Command::new("go").args(["env", "GOROOT", "GOMODCACHE"]).output() else {
+        println!("skipped: no Go toolchain");
+        return;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let [root, modules]: [PathBuf; 2] = text.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
+    let fetched =
+        std::fs::read_dir(modules.join("golang.org")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let fetched = fetched.filter(|path| path.to_string_lossy().contains("/toolchain@"));
+    for command in fetched.chain([root]).map(|path| path.join("bin/go")).filter(|path| path.exists()) {
+        let places = found(&command);
+        assert!(count(&places, "tls_go_write") == 1 && count(&places, "tls_go_read") > 1, "{command:?} {places:?}");
+    }
+}
+
 #[test]
 fn a_damaged_executable_is_an_error_at_worst() {
     let folder = tempfile::tempdir().unwrap();
