@@ -80,7 +80,7 @@ fn places_are_found_in_the_commands_of_all_toolchains_here() {
         return;
     };
     let text = String::from_utf8(output.stdout).unwrap();
-    let [root, modules] = text.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
+    let [root, modules]: [PathBuf; 2] = text.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
     let fetched =
         std::fs::read_dir(modules.join("golang.org")).into_iter().flatten().flatten().map(|entry| entry.path());
     let fetched = fetched.filter(|path| path.to_string_lossy().contains("/toolchain@"));
