@@ -129,7 +129,12 @@ fn follow_all(seed: u64, rows_shown: &mut BTreeSet<String>) -> Vec<String> {
             world.follow_table(shown[followed].table.clone());
             followed += 1;
         }
-        let after = if filler.random.below(6) == 0 { 100 * filler.random.below(900) } else { 0 };
+        let after = match CHECKED.contains(&tick) {
+            // Views that are brought up to date each second are so then.
+            true => 1_000,
+            false if filler.random.below(6) == 0 => 100 * filler.random.below(900),
+            false => 0,
+        };
         world.tick_with(100 + after, |time| filler.tick(time));
         if !CHECKED.contains(&tick) {
             continue;
