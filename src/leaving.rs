@@ -40,7 +40,7 @@ pub(crate) fn json(text: &str, patterns: &Patterns) -> String {
         out.push_str(before);
         out.push('"');
         let end = end_of_text(inside);
-        out.push_str(&String::from_utf8_lossy(&patterns.apply(inside[..end].as_bytes())));
+        out.push_str(&String::from_utf8_lossy(&patterns.apply(&inside.as_bytes()[..end])));
         rest = &inside[end..];
         if let Some(after) = rest.strip_prefix('"') {
             out.push('"');

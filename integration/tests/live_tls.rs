@@ -125,7 +125,8 @@ fn a_library_mapped_late_with_openssl_inside_is_seen_in_clear_as_root() -> Resul
         return Ok(());
     }
     let python = machine::find("python3").unwrap();
-    let server = servers::program(&[python.clone()], "tls_server.py", include_str!("../servers/tls_server.py"))?;
+    let server =
+        servers::program(std::slice::from_ref(&python), "tls_server.py", include_str!("../servers/tls_server.py"))?;
     let mut client = Owned::spawn(
         Command::new(python)
             .args(["-c", LOADER])

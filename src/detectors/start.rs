@@ -106,6 +106,7 @@ impl Ready {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // The shape that `map_err` takes.
 fn failed(error: anyhow::Error) -> Problem {
     Problem::Failed(format!("{error:#}"))
 }

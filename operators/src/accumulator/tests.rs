@@ -16,8 +16,10 @@ fn any_accumulator() -> impl Strategy<Value = Accumulator> {
     })
 }
 
-/// Sums by lane, then by value.
-fn model(parts: &[&Accumulator]) -> (BTreeMap<Lane, i64>, BTreeMap<Box<[u8]>, i64>) {
+/// Sums by lane, and by value.
+type Model = (BTreeMap<Lane, i64>, BTreeMap<Box<[u8]>, i64>);
+
+fn model(parts: &[&Accumulator]) -> Model {
     let (mut lanes, mut values) = (BTreeMap::new(), BTreeMap::new());
     for part in parts {
         part.lanes.iter().for_each(|(lane, sum)| *lanes.entry(*lane).or_default() += *sum);

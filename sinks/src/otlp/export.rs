@@ -220,7 +220,7 @@ impl Ways {
         };
         let (first, second) = match parsed.port() {
             Some(HTTP_PORT) => (Protocol::Http, None),
-            _ if parsed.path().trim_matches('/') != "" => (Protocol::Http, None),
+            _ if !parsed.path().trim_matches('/').is_empty() => (Protocol::Http, None),
             Some(GRPC_PORT) => (Protocol::Grpc, Some(Protocol::Http)),
             _ if has_scheme => (Protocol::Http, Some(Protocol::Grpc)),
             _ => (Protocol::Grpc, Some(Protocol::Http)),

@@ -150,7 +150,7 @@ fn data_that_says_to_be_padded_and_has_no_byte_is_a_body_of_none() {
     let frame = |kind: u8, flags: u8, content: &[u8]| {
         [&(content.len() as u32).to_be_bytes()[1..], &[kind, flags, 0, 0, 0, 1], content].concat()
     };
-    let asked = [&super::frame::PREFACE[..], &frame(1, 4, b"\x83\x86\x84"), &frame(0, 9, b"")].concat();
+    let asked = [super::frame::PREFACE, &frame(1, 4, b"\x83\x86\x84"), &frame(0, 9, b"")].concat();
     let lines = vec![('C', asked), ('S', [&b"\0\0\0\x04\0\0\0\0\0"[..], &frame(1, 5, b"\x88")].concat())];
     let rows = run::<Http2>(&events(&lines), Setup::default(), COLUMNS);
     let columns: Vec<&str> = rows[0].0.split('|').collect();

@@ -171,7 +171,7 @@ impl EvalOp for Sums {
             bail!("the input lacks feature {}", self.0.width() - 1);
         }
         let view = input.to_plain_array_view::<f32>()?;
-        let sums = self.0.sums(&view.as_standard_layout().as_slice().unwrap_or_default(), width);
+        let sums = self.0.sums(view.as_standard_layout().as_slice().unwrap_or_default(), width);
         Ok(tvec!(Tensor::from_shape(&[rows, self.0.targets()], &sums)?.into_tvalue()))
     }
 }

@@ -30,8 +30,11 @@ pub(in super::super) enum Weights {
     /// To the only target.
     Single(Arc<[f32]>),
     /// To each of the targets named.
-    ByTarget(Arc<[Box<[(usize, f32)]>]>),
+    ByTarget(Arc<[TargetWeights]>),
 }
+
+/// Targets, and what a leaf adds to each.
+type TargetWeights = Box<[(usize, f32)]>;
 
 /// Asks whether a feature lies in an interval: the first child is next if it does, else the one behind it. A leaf has all
 /// values inside and is its own first child.
