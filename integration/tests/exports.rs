@@ -162,7 +162,7 @@ px.display(df[['req_path', 'n']])
 fn a_script_that_is_run_once_sends_its_rows_once() -> Result<()> {
     let collectors = Collectors::start();
     let agent = town(&[])?;
-    let rows = agent.number("SELECT count(*) FROM http_events WHERE time_ > now() - INTERVAL '1 hour'")?;
+    let rows = agent.settled("SELECT count(*) FROM http_events WHERE time_ > now() - INTERVAL '1 hour'")?;
     for (address, received) in [&collectors.http, &collectors.grpc] {
         // Without a scheme it may be either; HTTP is found out, too.
         let endpoint =
@@ -210,8 +210,10 @@ fn a_script_that_is_kept_sends_each_row_once() -> Result<()> {
     let all = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), all);
-    let sinks = agent.query("SELECT * FROM system.sinks")?;
-    assert!(sinks.iter().any(|sink| sink["view"] == collector && sink["phase"] == "running"), "{sinks:?}");
+    let is_told = |sinks: Vec<serde_json::Value>| {
+        sinks.iter().any(|sink| sink["view"] == collector && sink["phase"] == "running")
+    };
+    processes::wait_until("a row of system.sinks", || agent.query("SELECT * FROM system.sinks").is_ok_and(is_told))?;
 
     // Who follows a script that shows nothing is told how far it is.
     let followed =

@@ -123,9 +123,12 @@ struct Lookup<M> {
 }
 
 impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Lookup<M> {
-    fn new(trace: RowTrace, wanted: Wanted, made: M) -> Self {
+    fn new(mut trace: RowTrace, wanted: Wanted, made: M) -> Self {
         let (coming, batches, kept) = (BTreeMap::new(), Vec::new(), Kept::default());
-        Lookup { trace, wanted, made, coming, batches, received: Antichain::from_elem(0), done: 0, kept }
+        // What an imported table holds already may be merged before it comes: where it ends now is kept as a cut.
+        let mut received = Antichain::new();
+        trace.read_upper(&mut received);
+        Lookup { trace, wanted, made, coming, batches, received, done: 0, kept }
     }
 
     fn receive(&mut self, span: SpanOf<RowTrace>) {
