@@ -84,10 +84,14 @@ impl Wire for PodWire {
     }
 }
 
-/// When the last container ended, or the pod stopped being ready, whichever is later.
+/// Ends are told in whole seconds: what happened at the end of one was said to be over at its beginning.
+const REST_OF_SECOND_NS: i64 = 999_999_999;
+
+/// When the last container ended, or the pod stopped being ready, whichever is later; the last moment that it may mean.
 fn ended(containers: &[Container], ready: Option<&Condition>) -> i64 {
     let last_ns = containers.iter().map(|container| container.finished_ns).max().unwrap_or(0);
-    last_ns.max(nanoseconds(ready.and_then(|ready| ready.last_transition_time.as_ref())))
+    let last_ns = last_ns.max(nanoseconds(ready.and_then(|ready| ready.last_transition_time.as_ref())));
+    if last_ns == 0 { 0 } else { last_ns.saturating_add(REST_OF_SECOND_NS) }
 }
 
 fn container(status: ContainerStatus) -> Container {

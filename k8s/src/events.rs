@@ -39,7 +39,7 @@ pub fn between(before: Option<&Object>, after: &Object, now_ns: i64) -> Vec<Row>
         _ => {}
     }
     if before_pod.phase != pod.phase {
-        let ended_ns = if pod.ended_ns == 0 { now_ns } else { pod.ended_ns };
+        let ended_ns = if pod.ended_ns == 0 { now_ns } else { pod.ended_ns.min(now_ns) };
         match pod.phase.as_str() {
             "Succeeded" => rows.push(of_pod(ended_ns, "completed")),
             "Failed" => rows.push(of_pod(ended_ns, "failed")),

@@ -139,7 +139,7 @@ pub struct Pod {
     pub ready: bool,
     /// When its node took it up, 0 before; it gets its addresses after that.
     pub started_ns: i64,
-    /// When the phase became Succeeded or Failed, else 0.
+    /// The last moment at which the phase may have become Succeeded or Failed, else 0.
     pub ended_ns: i64,
     /// Its containers.
     pub containers: Vec<Container>,

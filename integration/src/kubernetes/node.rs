@@ -52,7 +52,7 @@ impl Node {
         let mut holder = Command::new("nsenter");
         holder.arg(format!("--net={}", path_of(namespace.name())));
         holder.args(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", INIT]);
-        let holder = Owned::spawn(holder.arg(&ready).stdout(Stdio::null()))?;
+        let holder = Owned::spawn(holder.arg(&ready).stdout(Stdio::null()).stderr(Stdio::null()))?;
         processes::wait_at_most(60, "the first process of a node", || ready.exists())?;
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.pid()))?;
         let init = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).context("a child")?;

@@ -25,7 +25,7 @@ fn a_pod_keeps_what_identity_needs() {
     let object = read::<PodWire>(pod, Kind::Pod).unwrap();
     assert_eq!((object.version, object.created_ns, &*object.owners[0].uid), (7, 1_000_000_000, "ru"));
     let Body::Pod(pod) = object.body else { panic!("no pod") };
-    assert_eq!((pod.node.as_str(), pod.started_ns, pod.ended_ns), ("n", 2_000_000_000, 5_000_000_000));
+    assert_eq!((pod.node.as_str(), pod.started_ns, pod.ended_ns), ("n", 2_000_000_000, 5_999_999_999));
     assert_eq!(pod.ips, ["10.0.0.1", "fd00::1"]);
     assert_eq!((pod.containers[0].id.as_str(), pod.containers[0].restarts), ("abc", 2));
 }
