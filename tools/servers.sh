@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches or builds, once and into the cache, the servers that the tests of protocols want and Debian does not have:
-#   tools/servers.sh        Kafka and Cassandra from Maven, FerretDB as a Go module
+#   tools/servers.sh        Kafka, Cassandra and Finagle from Maven, FerretDB as a Go module
 # What cannot be had is said, and its tests are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/../integration/oracle"
@@ -33,4 +33,5 @@ ferret() {
 mkdir -p "$cache"
 jars kafka
 jars cassandra
+jars mux
 ferret

@@ -42,6 +42,12 @@ impl Redis {
         self.process.pid()
     }
 
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What the client prints for a command.
     ///
     /// # Errors
