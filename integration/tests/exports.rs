@@ -204,8 +204,8 @@ fn a_script_that_is_kept_sends_each_row_once() -> Result<()> {
     std::fs::write(script.join("spans.pxl"), spans(""))?;
     let collector = address.to_string();
     let agent = town(&["--scripts", folder.path().to_str().unwrap(), "--otel-collector", &collector])?;
-    let rows = || agent.number("SELECT count(*) FROM http_events WHERE time_ > now() - INTERVAL '1 hour'");
-    processes::wait_until("all spans", || rows().is_ok_and(|rows| received.span_ids().len() as i64 == rows))?;
+    let rows = agent.settled("SELECT count(*) FROM http_events WHERE time_ > now() - INTERVAL '1 hour'")?;
+    processes::wait_until("all spans", || received.span_ids().len() as i64 == rows)?;
     let mut ids = received.span_ids();
     let all = ids.len();
     ids.dedup();
