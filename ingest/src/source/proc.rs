@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::tables::containers::container_of;
+use crate::tables::containers::{container_of, service_of};
 
 /// A process as `/proc` shows it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,10 +44,13 @@ pub(crate) fn comm(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned())
 }
 
-/// A path with a container in it, of several the longest: on mixed hosts a hierarchy may be empty.
+/// A path with a container in it, else with a systemd service, of several the longest: on mixed hosts a hierarchy may be
+/// empty, or be somebody else's.
 fn cgroup(text: &str) -> &str {
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths.max_by_key(|path| (!container_of(path).is_empty(), path.len())).unwrap_or_default()
+    paths
+        .max_by_key(|path| (!container_of(path).is_empty(), !service_of(path).is_empty(), path.len()))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -59,6 +62,8 @@ mod tests {
         let id = "0123456789abcdef".repeat(4);
         let text = format!("12:pids:/docker/{id}\n1:name=systemd:/{}\n0::/\n", "long.slice/".repeat(10));
         assert_eq!(cgroup(&text), format!("/docker/{id}"));
+        let text = format!("8:pids:/system.slice/web.service\n4:memory:/{}\n0::/\n", "long/".repeat(10));
+        assert_eq!(cgroup(&text), "/system.slice/web.service");
         assert_eq!(cgroup("0::/init.scope\n"), "/init.scope");
         assert_eq!(cgroup(""), "");
     }
