@@ -263,7 +263,6 @@ fn a_process_is_named_by_the_pod_of_its_cgroup_as_root() -> Result<()> {
 }
 
 #[test]
-#[ignore = "not named yet where cgroups are hierarchies of version 1: run by hand while it is mended"]
 fn without_kubernetes_a_process_is_named_by_its_systemd_service_as_root() -> Result<()> {
     let name = "without_kubernetes_a_process_is_named_by_its_systemd_service";
     if !machine::can_trace(name, &["python3", "ab", "curl", "nsenter", "ip"]) {
