@@ -60,11 +60,11 @@ struct bpf_iter__task_file { struct file *file; };
 struct fdtable { unsigned int max_fds; struct file **fd; };
 struct files_struct { struct fdtable *fdt; };
 
-struct kernfs_node { __u64 id; };
+struct kernfs_node { __u64 id; const char *name; };
 struct cgroup_root { int hierarchy_id; };
 struct cgroup;
 struct cgroup_subsys_state { struct cgroup *cgroup; struct cgroup_subsys_state *parent; };
-struct cgroup { struct cgroup_subsys_state self; struct kernfs_node *kn; struct cgroup_root *root; };
+struct cgroup { struct cgroup_subsys_state self; int level; struct kernfs_node *kn; struct cgroup_root *root; };
 struct css_set { struct cgroup_subsys_state *subsys[12]; struct cgroup *dfl_cgrp; };
 
 struct thread_info { unsigned long flags; __u32 status; };

@@ -152,7 +152,7 @@ int BPF_PROG(process_executed, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
 	if (process_reported(tgid))
-		report_process(RECORD_EXEC, tgid, 0, 0, task);
+		report_exec(tgid, task);
 	return 0;
 }
 

@@ -17,4 +17,4 @@ pub use probe::{Config, Error, KernelLoss, Probe, ProbeStatus};
 pub use requirements::{Requirement, check};
 pub use scope::{Scope, ScopeError};
 pub use tls::TlsLibrary;
-pub use wire::{Connection, Data, Direction, Lifecycle, Role, Socket, Totals, Transport};
+pub use wire::{Cgroup, Connection, Data, Direction, Lifecycle, Role, Socket, Totals, Transport};

@@ -123,10 +123,27 @@ pub struct Data<'a> {
 pub enum Lifecycle<'a> {
     Open(Connection),
     Close(Connection, Totals, u64),
-    Exec { tgid: u32, start_boottime_ns: u64, time_ns: u64, comm: &'a [u8] },
+    Exec { tgid: u32, start_boottime_ns: u64, time_ns: u64, comm: &'a [u8], cgroup: Cgroup<'a> },
     Fork { parent_tgid: u32, tgid: u32, start_boottime_ns: u64, time_ns: u64 },
     Exit { tgid: u32, start_boottime_ns: u64, exit_code: i32, time_ns: u64, comm: &'a [u8] },
 }
+
+/// Where a process ran when it began a program, of several hierarchies in the deepest.
+#[derive(Clone, Copy, Debug)]
+pub struct Cgroup<'a>(&'a [u8]);
+
+impl Cgroup<'_> {
+    /// Its path, or the inner end of it: as many names as a record holds, each cut at 159 bytes.
+    #[must_use]
+    pub fn path(self) -> String {
+        let names = self.0.chunks(CGROUP_NAME_MAX).map(|name| name.split(|byte| *byte == 0).next().unwrap_or_default());
+        let names: Vec<_> = names.take_while(|name| !name.is_empty()).map(String::from_utf8_lossy).collect();
+        names.iter().rev().fold(String::new(), |path, name| path + "/" + name)
+    }
+}
+
+const CGROUP_NAMES: usize = 5;
+const CGROUP_NAME_MAX: usize = 160;
 
 /// Types that any bytes are a value of.
 ///
@@ -317,7 +334,10 @@ pub(crate) fn lifecycle(record: &[u8]) -> Option<Lifecycle<'_>> {
         ProcessRecord::from_bytes(record)?;
     let comm = record.get(32..48)?.split(|byte| *byte == 0).next()?;
     match kind {
-        3 => Some(Lifecycle::Exec { tgid, start_boottime_ns, time_ns, comm }),
+        3 => {
+            let cgroup = Cgroup(record.get(size_of::<ProcessRecord>()..)?.get(..CGROUP_NAMES * CGROUP_NAME_MAX)?);
+            Some(Lifecycle::Exec { tgid, start_boottime_ns, time_ns, comm, cgroup })
+        }
         4 => Some(Lifecycle::Fork { parent_tgid, tgid, start_boottime_ns, time_ns }),
         5 => Some(Lifecycle::Exit { tgid, start_boottime_ns, exit_code, time_ns, comm }),
         _ => None,

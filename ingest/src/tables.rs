@@ -10,7 +10,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use watershed_model::{Tick, TickTime, Upid, tables as model_tables, upid::START_TICKS_PER_SECOND};
+use watershed_model::{Tick, TickTime, Upid, tables as model_tables, upid::NS_PER_START_TICK};
 use watershed_protocols::{Counts, Direction, Segment};
 
 use crate::event::{Attention, Event, Stream};
@@ -19,8 +19,6 @@ use conn_stats::ConnStats;
 use connections::{Bytes, Connections};
 use processes::Processes;
 use rows::Rows;
-
-const NS_PER_START_TICK: u64 = 1_000_000_000 / START_TICKS_PER_SECOND;
 
 /// What tables need to know besides events.
 #[derive(Debug, Clone)]

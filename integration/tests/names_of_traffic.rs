@@ -284,3 +284,29 @@ fn without_kubernetes_a_process_is_named_by_its_systemd_service_as_root() -> Res
     drop(server);
     Ok(())
 }
+
+#[test]
+fn processes_that_live_for_milliseconds_are_named_by_their_cgroup_as_root() -> Result<()> {
+    let name = "processes_that_live_for_milliseconds_are_named_by_their_cgroup";
+    if !machine::can_trace(name, &["python3", "sh", "curl", "nsenter", "ip"]) {
+        return Ok(());
+    }
+    let Some(cgroup) = Cgroup::new("names-test/system.slice/job.service") else {
+        println!("SKIPPED {name}: no cgroup can be made here");
+        return Ok(());
+    };
+    let mut network = Network::new("wsq")?;
+    let (client, server) = (network.add("client", "10.201.0.1")?, network.add("server", CART)?);
+    let server = serve(&server, CART)?;
+    let agent = Agent::start(&["--scope", &format!("netns:{}", path_of(&client)), "--kubeconfig", "none"])?;
+    let enter = format!("echo $$ > {}/cgroup.procs; exec curl -sfo /dev/null http://{CART}:8080/", cgroup.0.display());
+    for _ in 0..100 {
+        processes::output(inside(&client, "sh").args(["-c", &enter]))?;
+    }
+    wait_until("the requests", || agent.number("SELECT count(*) FROM http_events").ok() == Some(100))?;
+    let named = "SELECT count(*) FROM http_events WHERE container = 'job.service'";
+    wait_until("their names", || agent.number(named).ok() == Some(100))?;
+    assert_eq!(agent.stop(), Some(0));
+    drop(server);
+    Ok(())
+}

@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Clock ticks a second of a process's start time (`USER_HZ`, 100 on every Linux that we run on).
 pub const START_TICKS_PER_SECOND: u64 = 100;
+/// Nanoseconds of a clock tick of start times.
+pub const NS_PER_START_TICK: u64 = 1_000_000_000 / START_TICKS_PER_SECOND;
 
 /// Node (`asid`), pid in the host's namespace, and start time in clock ticks since boot. Packed, the three stand in
 /// that order from the most significant bits, so one node's ids sort together.

@@ -66,6 +66,15 @@ struct process_record {
 };
 _Static_assert(sizeof(struct process_record) == 48, "wire size");
 
+enum { CGROUP_NAMES = 5, CGROUP_NAME_MAX = 160 };
+
+/* A process may be gone before user space asks /proc where it ran. */
+struct exec_record {
+	struct process_record process;
+	char cgroup[CGROUP_NAMES][CGROUP_NAME_MAX]; /* of the deepest hierarchy, innermost first; the root's name is empty */
+};
+_Static_assert(sizeof(struct exec_record) == 848, "wire size");
+
 struct loss_count { __u64 count, bytes; };
 struct cgroup_key { __u64 id; __u32 hierarchy, pad; };
 

@@ -15,6 +15,8 @@ fn root_fork_exec_and_exit_tell_who_and_how() {
     let Some(mut probe) = load(&config(&driver, false)) else { return };
     driver.go();
     driver.expect("done");
+    // The driver's cgroups are ours.
+    let here = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let parent = driver.child.id();
     let (mut forks, mut execs, mut exits) = (Vec::new(), Vec::new(), Vec::new());
     probe
@@ -23,7 +25,8 @@ fn root_fork_exec_and_exit_tell_who_and_how() {
                 assert_eq!(parent_tgid, parent);
                 forks.push((tgid, start_boottime_ns));
             }
-            Lifecycle::Exec { tgid, start_boottime_ns, comm, .. } => {
+            Lifecycle::Exec { tgid, start_boottime_ns, comm, cgroup, .. } => {
+                assert!(has_end(&here, &cgroup.path()), "{} is none of {here}", cgroup.path());
                 execs.push((tgid, start_boottime_ns, String::from_utf8_lossy(comm).into_owned()));
             }
             Lifecycle::Exit { tgid, start_boottime_ns, exit_code, .. } => {
@@ -39,4 +42,10 @@ fn root_fork_exec_and_exit_tell_who_and_how() {
         assert_eq!(execs[index], (tgid, start, comm.into()));
         assert_eq!(exits[index], (tgid, start, code));
     }
+}
+
+/// Whether one of the lines of `/proc/self/cgroup` is of this cgroup.
+fn has_end(lines: &str, path: &str) -> bool {
+    let path = if path.is_empty() { "/" } else { path };
+    lines.lines().any(|line| line.ends_with(path))
 }

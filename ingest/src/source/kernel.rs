@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
 use watershed_bpf::{Data, Direction, Lifecycle, Probe, TlsLibrary};
+use watershed_model::upid::NS_PER_START_TICK;
 
 use crate::clock::{self, TICK_MS};
 use crate::event::{Attention, Connection, Endpoint, Event, Role, Stream, Totals};
@@ -230,10 +231,12 @@ impl Kernel {
                 open(&connection, known, processes, each);
                 ends.push(Event::Close { cookie: connection.cookie, totals: totals_of(&totals), time_ns });
             }
-            Lifecycle::Exec { tgid, start_boottime_ns, comm, .. } => {
-                each(&Event::Exec { tgid, start_boottime_ns, comm: &text(comm) });
-                processes.forget(tgid);
-                describe(tgid, processes, each);
+            Lifecycle::Exec { tgid, start_boottime_ns, comm, cgroup, .. } => {
+                let comm = text(comm);
+                each(&Event::Exec { tgid, start_boottime_ns, comm: &comm });
+                let start_ticks = start_boottime_ns / NS_PER_START_TICK;
+                let seen = proc::Process { start_ticks, comm, cgroup: cgroup.path(), ..proc::Process::default() };
+                introduce(tgid, Some(proc::Process::or_seen(proc::read(tgid), seen)), processes, each);
             }
             Lifecycle::Fork { parent_tgid, tgid, start_boottime_ns, .. } => {
                 describe(parent_tgid, processes, each);
@@ -521,7 +524,11 @@ fn describe(tgid: u32, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_
     if tgid == 0 || processes.known.contains_key(&tgid) {
         return;
     }
-    let process = proc::read(tgid);
+    introduce(tgid, proc::read(tgid), processes, each);
+}
+
+/// Says what is known of a process.
+fn introduce(tgid: u32, process: Option<proc::Process>, processes: &mut Processes, each: &mut dyn FnMut(&Event<'_>)) {
     let comm = process.as_ref().map(|process| process.comm.clone()).unwrap_or_default();
     processes.met += 1;
     let number = processes.met;

@@ -44,13 +44,30 @@ pub(crate) fn comm(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned())
 }
 
+impl Process {
+    /// With what the kernel saw of it when its program began. It may be gone since, its id be another's, or be on its way
+    /// out: then it has left its cgroups of v1 already.
+    pub(crate) fn or_seen(process: Option<Process>, seen: Process) -> Process {
+        match process {
+            Some(process) if process.start_ticks != seen.start_ticks => seen,
+            Some(process) => {
+                let cgroup = best_cgroup([seen.cgroup, process.cgroup].into_iter()).unwrap_or_default();
+                Process { cgroup, ..process }
+            }
+            None => seen,
+        }
+    }
+}
+
 /// A path with a container in it, else with a systemd service, of several the longest: on mixed hosts a hierarchy may be
 /// empty, or be somebody else's.
+fn best_cgroup<T: AsRef<str>>(paths: impl Iterator<Item = T>) -> Option<T> {
+    let rank = |path: &str| (!container_of(path).is_empty(), !service_of(path).is_empty(), path.len());
+    paths.max_by_key(|path| rank(path.as_ref()))
+}
+
 fn cgroup(text: &str) -> &str {
-    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths
-        .max_by_key(|path| (!container_of(path).is_empty(), !service_of(path).is_empty(), path.len()))
-        .unwrap_or_default()
+    best_cgroup(text.lines().filter_map(|line| line.splitn(3, ':').nth(2))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -66,5 +83,23 @@ mod tests {
         assert_eq!(cgroup(&text), "/system.slice/web.service");
         assert_eq!(cgroup("0::/init.scope\n"), "/init.scope");
         assert_eq!(cgroup(""), "");
+    }
+
+    #[test]
+    fn what_the_kernel_saw_stands_in_for_a_process_that_is_gone() {
+        let id = "0123456789abcdef".repeat(4);
+        let of = |start_ticks, cmdline: &str, cgroup: &str| Process {
+            start_ticks,
+            cmdline: cmdline.to_owned(),
+            cgroup: cgroup.to_owned(),
+            ..Process::default()
+        };
+        let seen = || of(7, "", &format!("/docker/{id}"));
+        assert_eq!(Process::or_seen(None, seen()), seen());
+        assert_eq!(Process::or_seen(Some(of(8, "another", "/")), seen()), seen());
+        let leaving = Process::or_seen(Some(of(7, "curl", "/")), seen());
+        assert_eq!(leaving, of(7, "curl", &format!("/docker/{id}")));
+        let nested = of(7, "curl", &format!("/a/b/c/d/e/docker/{id}"));
+        assert_eq!(Process::or_seen(Some(nested), seen()).cgroup, format!("/a/b/c/d/e/docker/{id}"));
     }
 }
