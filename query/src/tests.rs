@@ -81,5 +81,5 @@ fn only_bounded_plans_are_lowered() {
     let refusal = lowered("SELECT source, sum(count) FROM system.losses GROUP BY source").unwrap_err();
     assert!(refusal.hint.contains("time_ > now()"), "{refusal}");
     assert!(lowered("SELECT count(*) FROM (SELECT source FROM system.losses GROUP BY source)").is_err());
-    assert!(lowered("SELECT now() FROM processes").is_err());
+    assert!(lowered("SELECT now() FROM processes").is_ok(), "a value, which moves with the ticks");
 }

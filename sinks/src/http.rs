@@ -9,6 +9,7 @@ use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::Error as _;
 
+use crate::certificate;
 use crate::endpoint::Fault;
 use crate::manifest::ManifestError;
 use crate::manifest::value::{Secret, Span};
@@ -67,7 +68,10 @@ fn secret(text: &str) -> Result<HeaderValue, ()> {
 /// Sends a request. `has_answered` says whether the address has ever worked: one that never did is a mistake of the
 /// manifest.
 pub(crate) async fn send(request: RequestBuilder, url: &Url, has_answered: bool) -> Result<(), Refusal> {
-    let answer = request.send().await.map_err(|error| Refusal::Request(Fault::Retry(reason_of(&error))))?;
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => return Err(Refusal::Request(unreached(url, reason_of(&error), has_answered).await)),
+    };
     let status = answer.status();
     if status.is_success() {
         return Ok(());
@@ -85,6 +89,20 @@ pub(crate) async fn send(request: RequestBuilder, url: &Url, has_answered: bool)
         }
         _ => Refusal::Request(Fault::Retry(message)),
     })
+}
+
+/// The fault of an address that a request did not reach. Its certificate may be what is wrong.
+pub(crate) async fn unreached(url: &Url, reason: String, has_answered: bool) -> Fault {
+    let (Some(host), Some(port), "https") = (url.host_str(), url.port_or_known_default(), url.scheme()) else {
+        return Fault::Retry(reason);
+    };
+    let host = host.to_owned();
+    let asked = tokio::task::spawn_blocking(move || certificate::of_server(&host, port));
+    match asked.await.ok().flatten() {
+        Some(reason) if !has_answered => Fault::Fatal(reason),
+        Some(reason) => Fault::Retry(reason),
+        None => Fault::Retry(reason),
+    }
 }
 
 /// The chain of causes on one line.

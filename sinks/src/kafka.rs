@@ -138,7 +138,12 @@ impl Work {
             None => {
                 let Some(shape) = &self.shape else { return Err(Fault::Reopen("the sink is not open".to_owned())) };
                 let (shape, stopped) = (Arc::clone(shape), Arc::clone(&self.stopped));
-                Session::open(&self.settings, &self.identity, shape, stopped, !self.has_written)?
+                let session = Session::open(&self.settings, &self.identity, shape, stopped, !self.has_written);
+                session.map_err(|fault| match self.settings.ended_certificate() {
+                    Some(reason) if self.has_written => Fault::Retry(reason),
+                    Some(reason) => Fault::Fatal(reason),
+                    None => fault,
+                })?
             }
         };
         Ok(self.session.insert(session))

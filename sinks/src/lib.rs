@@ -2,6 +2,7 @@
 //! one runner ([`Running`]), which bounds what waits, tries again, counts, and never slows the view down.
 
 mod buffer;
+mod certificate;
 pub mod endpoint;
 pub mod feed;
 mod file;

@@ -8,6 +8,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::records::Mode;
+use crate::certificate;
 use crate::feed::Shape;
 use crate::manifest::value::{Secret, Span};
 use crate::manifest::{Identity, ManifestError};
@@ -130,6 +131,13 @@ enum Mechanism {
     ScramSha512,
 }
 
+impl Security {
+    fn is_tls(&self) -> bool {
+        let files = [&self.ca, &self.certificate, &self.key];
+        self.tls.unwrap_or(files.iter().any(|file| file.is_some()))
+    }
+}
+
 impl Compression {
     fn name(self) -> &'static str {
         match self {
@@ -201,7 +209,18 @@ impl KafkaSettings {
         if security.tls == Some(false) && files.iter().any(|file| file.is_some()) {
             return Err("tls = false, but there are certificates".into());
         }
-        Ok(())
+        // Brokers refuse the client's own at the handshake, with no word of why.
+        [&security.ca, &security.certificate].into_iter().flatten().try_for_each(|file| certificate::check_file(file))
+    }
+
+    /// Of the first broker whose certificate's time is over. Blocks.
+    pub(super) fn ended_certificate(&self) -> Option<String> {
+        if !self.security.as_ref().is_some_and(Security::is_tls) {
+            return None;
+        }
+        let brokers = self.brokers();
+        let ends = brokers.split(',').map(|broker| broker.trim().rsplit_once(':').unwrap_or((broker.trim(), "9092")));
+        ends.filter_map(|(host, port)| certificate::of_server(host.trim_matches(['[', ']']), port.parse().ok()?)).next()
     }
 
     fn brokers(&self) -> String {
@@ -240,7 +259,6 @@ impl KafkaSettings {
             ("ssl.certificate.location", &security.certificate),
             ("ssl.key.location", &security.key),
         ];
-        let tls = security.tls.unwrap_or(files.iter().any(|(_, file)| file.is_some()));
         for (name, file) in files {
             if let Some(file) = file {
                 config.set(name, file.to_string_lossy());
@@ -249,7 +267,7 @@ impl KafkaSettings {
         if let Some(Secret(password)) = &security.key_password {
             config.set("ssl.key.password", password);
         }
-        let protocol = match (tls, security.mechanism.is_some()) {
+        let protocol = match (security.is_tls(), security.mechanism.is_some()) {
             (false, false) => "plaintext",
             (false, true) => "sasl_plaintext",
             (true, false) => "ssl",

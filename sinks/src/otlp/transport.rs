@@ -42,7 +42,7 @@ impl Message {
 /// A way to a collector.
 pub(super) enum Transport {
     Http { client: Client, endpoint: Url, has_answered: bool },
-    Grpc { channel: Channel, metadata: MetadataMap, has_answered: bool },
+    Grpc { channel: Channel, endpoint: Url, metadata: MetadataMap, has_answered: bool },
 }
 
 impl Transport {
@@ -52,14 +52,12 @@ impl Transport {
             return Ok(Transport::Http { client, endpoint: settings.endpoint.clone(), has_answered: false });
         }
         let wrong = |what: &str| ManifestError(format!("[otlp] `{what}` cannot be sent"));
-        let endpoint = Endpoint::from_shared(settings.endpoint.to_string()).map_err(|_| wrong("endpoint"))?;
-        let endpoint = match settings.endpoint.scheme() {
-            "https" => {
-                endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| wrong("endpoint"))?
-            }
-            _ => endpoint,
+        let target = Endpoint::from_shared(settings.endpoint.to_string()).map_err(|_| wrong("endpoint"))?;
+        let target = match settings.endpoint.scheme() {
+            "https" => target.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| wrong("endpoint"))?,
+            _ => target,
         };
-        let channel = endpoint.timeout(settings.timeout.map_or(TIMEOUT, Span::duration)).connect_lazy();
+        let channel = target.timeout(settings.timeout.map_or(TIMEOUT, Span::duration)).connect_lazy();
         let mut metadata = MetadataMap::new();
         for (name, value) in &settings.headers {
             let key: MetadataKey<Ascii> = name.to_ascii_lowercase().parse().map_err(|_| wrong(name))?;
@@ -69,7 +67,7 @@ impl Transport {
             let value: MetadataValue<Ascii> = format!("Bearer {}", token.0).parse().map_err(|_| wrong("token"))?;
             metadata.insert("authorization", value);
         }
-        Ok(Transport::Grpc { channel, metadata, has_answered: false })
+        Ok(Transport::Grpc { channel, endpoint: settings.endpoint.clone(), metadata, has_answered: false })
     }
 
     /// Sends a message.
@@ -88,7 +86,7 @@ impl Transport {
                 *has_answered = true;
                 Ok(())
             }
-            Transport::Grpc { channel, metadata, has_answered } => {
+            Transport::Grpc { channel, endpoint, metadata, has_answered } => {
                 let sent = match message {
                     Message::Spans(request, _) => {
                         let request = Request::from_parts(metadata.clone(), Extensions::default(), request);
@@ -103,7 +101,14 @@ impl Transport {
                         LogsServiceClient::new(channel.clone()).export(request).await.map(drop)
                     }
                 };
-                sent.map_err(|status| refusal(&status, *has_answered))?;
+                if let Err(status) = sent {
+                    return Err(match refusal(&status, *has_answered) {
+                        Refusal::Request(Fault::Retry(reason)) if status.code() == Code::Unavailable => {
+                            Refusal::Request(http::unreached(endpoint, reason, *has_answered).await)
+                        }
+                        other => other,
+                    });
+                }
                 *has_answered = true;
                 Ok(())
             }

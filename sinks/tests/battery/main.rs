@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, missing_docs)]
 
 mod cases;
+mod certificates;
 mod file;
 mod kafka;
 mod otlp;

@@ -50,6 +50,10 @@ fn plain(brokers: &str, round: usize) -> f64 {
                 record = back;
             }
         }
+        // As the sink does it: the client itself looks every 100 ms only.
+        while producer.flush(Duration::ZERO).is_err() {
+            std::thread::sleep(Duration::from_micros(500));
+        }
         producer.commit_transaction(PATIENCE).unwrap();
     }
     (TRANSACTIONS * RECORDS) as f64 / begun.elapsed().as_secs_f64()

@@ -36,12 +36,12 @@ impl View {
         Self::padded(keyed, 0)
     }
 
-    /// Keys get so many letters more.
     /// Rows as a table has them: without a key, and only more of them.
     pub(crate) fn table() -> Self {
         Self { append: true, ..Self::new(false) }
     }
 
+    /// Keys get so many letters more.
     pub(crate) fn padded(keyed: bool, padding: usize) -> Self {
         let state = State { time: 1_700_000_000_000, ..State::default() };
         Self { state: Arc::new(Mutex::new(state)), keyed, append: false, padding: "x".repeat(padding) }
@@ -89,6 +89,12 @@ impl View {
         self.state.lock().unwrap().time
     }
 
+    /// What its rows are.
+    pub(crate) fn shape(&self) -> Shape {
+        let key = if self.keyed { vec!["key".to_owned()] } else { Vec::new() };
+        Shape { view: "numbers".to_owned(), schema: schema(), key, append: self.append }
+    }
+
     /// How often it was followed.
     pub(crate) fn follows(&self) -> usize {
         self.state.lock().unwrap().follows
@@ -104,9 +110,7 @@ impl Feed for View {
         sender.send(Event::Progress(state.time)).unwrap();
         state.followers.push(sender);
         state.follows += 1;
-        let key = if self.keyed { vec!["key".to_owned()] } else { Vec::new() };
-        let shape = Shape { view: "numbers".to_owned(), schema: schema(), key, append: self.append };
-        let follower: Box<dyn Follow> = Box::new(Follower { shape, receiver });
+        let follower: Box<dyn Follow> = Box::new(Follower { shape: self.shape(), receiver });
         Box::pin(async { Ok(follower) })
     }
 }
