@@ -128,6 +128,16 @@ impl Agent {
         bail!("{sql}: still moves after a minute")
     }
 
+    /// The same, of a number that grows to about `expected`: an agent on a busy machine may pause for longer than a second.
+    /// Whether it got there is for the caller to judge.
+    ///
+    /// # Errors
+    /// As [`Agent::settled`].
+    pub fn settled_at(&self, sql: &str, expected: i64) -> Result<i64> {
+        let _ = processes::wait_at_most(20, sql, || self.number(sql).is_ok_and(|number| number >= expected));
+        self.settled(sql)
+    }
+
     /// Resident memory of the agent, KiB.
     ///
     /// # Errors

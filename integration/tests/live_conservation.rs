@@ -57,7 +57,11 @@ fn bytes_connections_and_exchanges_are_conserved_as_root() -> Result<()> {
         let agent = Agent::on_process(server.process.pid(), &[])?;
         ab(&server, path, requests, connections, keep_alive)?;
 
-        assert_eq!(agent.settled("SELECT count(*) FROM http_events")?, i64::from(requests), "exchanges: {case}");
+        assert_eq!(
+            agent.settled_at("SELECT count(*) FROM http_events", i64::from(requests))?,
+            i64::from(requests),
+            "exchanges: {case}"
+        );
         let right = "SELECT count(*) FROM http_events WHERE req_method = 'GET' AND resp_status = 200 AND latency > 0";
         assert_eq!(agent.number(&format!("{right} AND req_path = '{path}'"))?, i64::from(requests), "{case}");
         let log = counted(&server)?;

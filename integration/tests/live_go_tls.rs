@@ -86,7 +86,7 @@ fn arguments(server: &Server, protocol: &str, before: usize) -> [String; 5] {
 /// Exchanges in clear, as a server logs them.
 fn rows(agent: &Agent, role: i64) -> Result<Vec<Logged>> {
     let of_role = format!("FROM http_events WHERE encrypted AND trace_role = {role}");
-    agent.settled(&format!("SELECT count(*) {of_role}"))?;
+    agent.settled_at(&format!("SELECT count(*) {of_role}"), AFTER as i64)?;
     let rows = agent.query(&format!("SELECT req_method, req_path, resp_status, resp_body_size {of_role}"))?;
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let logged = rows.iter().map(|row| {

@@ -55,7 +55,7 @@ fn calls_between_real_peers_are_seen_by_both_ends_as_root() -> Result<()> {
     let of = |role: i64, more: &str| {
         format!("SELECT count(*) FROM mux_events WHERE req_type = 2 AND trace_role = {role} {more}")
     };
-    assert_eq!(agent.settled(&of(2, ""))?, REQUESTS);
+    assert_eq!(agent.settled_at(&of(2, ""), REQUESTS)?, REQUESTS);
     for role in [1, 2] {
         assert_eq!(agent.number(&of(role, ""))?, REQUESTS, "dispatches, role {role}");
         assert_eq!(agent.number(&of(role, "AND failed"))?, REQUESTS / 10, "of role {role}");

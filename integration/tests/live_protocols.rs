@@ -21,7 +21,7 @@ fn redis_commands_are_seen_each_as_root() -> Result<()> {
     redis.ask(&["LPUSH", "key", "not a list"])?;
 
     let of = |command: &str| format!("SELECT count(*) FROM redis_events WHERE req_cmd = '{command}'");
-    assert_eq!(agent.settled(&of("SET"))?, 100);
+    assert_eq!(agent.settled_at(&of("SET"), 100)?, 100);
     assert_eq!(agent.number(&of("GET"))?, 50);
     assert_eq!(agent.number(&format!("{} AND resp = 'value' AND latency > 0", of("GET")))?, 50);
     assert_eq!(agent.number(&format!("{} AND failed", of("LPUSH")))?, 1);
@@ -56,7 +56,7 @@ fn http2_requests_are_seen_each_as_root() -> Result<()> {
 
     let right = "SELECT count(*) FROM http_events WHERE major_version = 2 AND resp_status = 200 \
                  AND req_method = 'GET' AND req_path = '/page.txt' AND resp_body_size = 4";
-    assert_eq!(agent.settled(right)?, 500);
+    assert_eq!(agent.settled_at(right, 500)?, 500);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, 500, "nothing is invented");
     assert_eq!(agent.stop(), Some(0));
     Ok(())

@@ -23,7 +23,7 @@ fn requests_through_tls_are_seen_in_clear_as_root() -> Result<()> {
     processes::output(Command::new("curl").args(["-sSk", "--max-time", "30", "-o", "/dev/null", &url]))?;
 
     let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 2";
-    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.settled_at(&format!("{rows} AND req_path LIKE '/secret?n=%'"), REQUESTS)?, REQUESTS);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
     agent.settled("SELECT coalesce(sum(closed), 0) FROM conn_stats")?;
@@ -63,7 +63,7 @@ fn a_server_of_gnutls_is_seen_in_clear_as_root() -> Result<()> {
     // Its answers end with their connections, so each waits for the end of one.
     let of_path = format!("{rows} AND req_path LIKE '/secret?n=%'");
     processes::wait_at_most(60, "a row a request", || agent.number(&of_path).is_ok_and(|count| count >= REQUESTS))?;
-    assert_eq!(agent.settled(&of_path)?, REQUESTS);
+    assert_eq!(agent.settled_at(&of_path, REQUESTS)?, REQUESTS);
     assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.stop(), Some(0));
@@ -96,7 +96,7 @@ fn a_client_of_gnutls_is_seen_in_clear_as_root() -> Result<()> {
     shell.stdin.take().unwrap().write_all(b"go\n")?;
     assert!(shell.wait()?.success());
     let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 1";
-    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.settled_at(&format!("{rows} AND req_path LIKE '/secret?n=%'"), REQUESTS)?, REQUESTS);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.stop(), Some(0));
     Ok(())
@@ -147,7 +147,7 @@ fn a_library_mapped_late_with_openssl_inside_is_seen_in_clear_as_root() -> Resul
     assert_eq!(lines.next().unwrap()?, REQUESTS.to_string());
 
     let rows = "SELECT count(*) FROM http_events WHERE encrypted AND resp_status = 200 AND trace_role = 1";
-    assert_eq!(agent.settled(&format!("{rows} AND req_path LIKE '/secret?n=%'"))?, REQUESTS);
+    assert_eq!(agent.settled_at(&format!("{rows} AND req_path LIKE '/secret?n=%'"), REQUESTS)?, REQUESTS);
     assert_eq!(agent.number("SELECT count(DISTINCT req_path) FROM http_events")?, REQUESTS);
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, REQUESTS, "an exchange appears once");
     assert_eq!(agent.stop(), Some(0));

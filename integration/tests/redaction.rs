@@ -77,7 +77,7 @@ fn built_in_rules_hide_what_is_stored_as_root() -> Result<()> {
     for (rules, hides) in [(&[][..], false), (&["--redact", "builtin"][..], true)] {
         let agent = Agent::on_process(server.process.pid(), rules)?;
         tell_secrets(&server.url(""))?;
-        assert_eq!(agent.settled("SELECT count(*) FROM http_events")?, 1);
+        assert_eq!(agent.settled_at("SELECT count(*) FROM http_events", 1)?, 1);
         let row = serde_json::to_string(&agent.query("SELECT * FROM http_events")?)?;
         for secret in SECRETS {
             assert_eq!(!row.contains(secret), hides, "{secret} in {row}");
@@ -101,7 +101,7 @@ fn sinks_hide_secrets_unless_their_manifest_says_otherwise_as_root() -> Result<(
         processes::output(&mut agent.command(&["sink", "apply", manifest.to_str().unwrap()]))?;
     }
     tell_secrets(&server.url(""))?;
-    assert_eq!(agent.settled("SELECT count(*) FROM http_events")?, 1);
+    assert_eq!(agent.settled_at("SELECT count(*) FROM http_events", 1)?, 1);
     let written = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.jsonl"))).unwrap_or_default();
     processes::wait_until("the rows in all files", || {
         ["closed", "cards", "open"].iter().all(|name| written(name).contains("/by/"))
@@ -129,7 +129,7 @@ fn redis_keeps_its_keys_and_loses_its_values_as_root() -> Result<()> {
     redis.ask(&["SET", "user:1", "a value"])?;
     redis.ask(&["GET", "user:1"])?;
     let rows = "SELECT count(*) FROM redis_events WHERE req_cmd IN ('SET', 'GET')";
-    assert_eq!(agent.settled(rows)?, 2);
+    assert_eq!(agent.settled_at(rows, 2)?, 2);
     assert_eq!(agent.number(&format!("{rows} AND req_args LIKE '[\"user:1\"%'"))?, 2);
     assert_eq!(agent.number(&format!("{rows} AND resp = '<redacted>'"))?, 1);
     assert_eq!(agent.number(&format!("{rows} AND (req_args LIKE '%value%' OR resp LIKE '%value%')"))?, 0);

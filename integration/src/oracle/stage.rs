@@ -120,9 +120,13 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
     converse(case, &stage)?;
     let count = format!("SELECT count(*) FROM {}", case.table);
     processes::wait_until("the first row", || agent.number(&count).is_ok_and(|count| count > 0))?;
+    // The capture has time for its last packets, too.
     agent.settled(&count)?;
     traffic.stop();
     let capture = Capture::new(&file, case.port);
+    let expected = (case.expected)(&capture)?;
+    // A row of each side.
+    agent.settled_at(&count, 2 * expected.len() as i64)?;
     if let Ok(folder) = std::env::var(SAVE) {
         capture.save(&Path::new(&folder).join(format!("{}.txt", case.name)))?;
     }
@@ -130,7 +134,6 @@ pub fn judge(case: &Case, start: impl FnOnce(&Stage) -> Result<Owned>) -> Result
     let losses = agent.query("SELECT source, reason, count FROM system.losses")?;
     assert_eq!(agent.stop(), Some(0));
     drop(server);
-    let expected = (case.expected)(&capture)?;
     let mut holds = true;
     for (role, side) in [(1, "client"), (2, "server")] {
         let port = if role == 1 { "remote_port" } else { "local_port" };
