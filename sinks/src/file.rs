@@ -6,10 +6,12 @@ mod place;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, SeekFrom};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FlockOperation;
 use serde::Deserialize;
 use tokio::fs;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
@@ -144,7 +146,9 @@ impl File {
     /// A path that never worked is a mistake of the manifest.
     fn fault(&self, error: &io::Error) -> Fault {
         let message = format!("{}: {error}", self.place.path.display());
-        if self.has_written || error.kind() == ErrorKind::StorageFull {
+        if error.kind() == ErrorKind::WouldBlock {
+            Fault::Retry(message)
+        } else if self.has_written || error.kind() == ErrorKind::StorageFull {
             Fault::Reopen(message)
         } else {
             Fault::Fatal(message)
@@ -182,6 +186,12 @@ impl Endpoint for File {
     }
 }
 
+/// One sink at a time writes. One that was ended may be in the middle of a write still, and lets go of the file after it.
+fn lock(file: &impl AsFd) -> io::Result<()> {
+    let locked = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
+    locked.map_err(|_| io::Error::new(ErrorKind::WouldBlock, "another sink is writing there"))
+}
+
 fn numbered(path: &Path, number: usize) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(format!(".{number}"));
@@ -194,6 +204,7 @@ async fn open(path: &Path) -> io::Result<Open> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_FOLLOW);
     let mut file = fs::OpenOptions::from(options).open(path).await?;
+    lock(&file)?;
     let length = last_whole_batch(&mut file).await?;
     file.set_len(length).await?;
     file.seek(SeekFrom::Start(length)).await?;

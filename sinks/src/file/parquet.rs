@@ -18,7 +18,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tokio::task::block_in_place;
 
 use super::place::Place;
-use super::{FileSettings, NO_FOLLOW, ROTATE};
+use super::{FileSettings, NO_FOLLOW, ROTATE, lock};
 use crate::endpoint::{Batch, Changes, Endpoint, Fault, Written};
 use crate::feed::{Pending, Shape};
 
@@ -39,6 +39,8 @@ const MOST_OF_A_TIME: usize = 100;
 /// A folder that fills.
 pub(super) struct Parquet {
     place: Place,
+    /// The folder, locked.
+    locked: Option<fs::File>,
     rotate: u64,
     every: Duration,
     keep: usize,
@@ -61,6 +63,7 @@ impl Parquet {
     pub(super) fn new(settings: &FileSettings, place: Place) -> Self {
         Self {
             place,
+            locked: None,
             rotate: settings.rotate.map_or(ROTATE, |bytes| bytes.0),
             every: settings.every.map_or(EVERY, |every| every.duration()),
             keep: settings.keep.unwrap_or(KEEP).max(FEWEST),
@@ -75,7 +78,7 @@ impl Parquet {
         &self.place.path
     }
 
-    /// Makes the folder, and finds out how far its files reach.
+    /// Makes and locks the folder, and finds out how far its files reach.
     fn begin(&mut self) -> io::Result<()> {
         self.open = None;
         match fs::symlink_metadata(self.folder()) {
@@ -83,6 +86,10 @@ impl Parquet {
             Ok(_) => return Err(io::Error::new(ErrorKind::NotADirectory, "is no folder, as Parquet files need one")),
             Err(_) => fs::DirBuilder::new().mode(0o700).create(self.folder())?,
         }
+        self.locked = None;
+        let folder = fs::File::open(self.folder())?;
+        lock(&folder)?;
+        self.locked = Some(folder);
         self.frontier = self.names()?.last().and_then(|name| time_of(name)).unwrap_or_default();
         self.files = 0;
         Ok(())
@@ -187,7 +194,9 @@ impl Parquet {
     fn fault(&mut self, error: &io::Error) -> Fault {
         self.open = None;
         let message = format!("{}: {error}", self.folder().display());
-        if self.has_written || error.kind() == ErrorKind::StorageFull {
+        if error.kind() == ErrorKind::WouldBlock {
+            Fault::Retry(message)
+        } else if self.has_written || error.kind() == ErrorKind::StorageFull {
             // Half a file helps nobody, and takes room.
             let _ = fs::remove_file(self.folder().join(PARTIAL));
             Fault::Reopen(message)

@@ -105,3 +105,27 @@ async fn old_files_go_and_what_stays_holds_the_view() {
     running.stop().await;
     assert_eq!(parquet.held(), (view.rows(), view.time()));
 }
+
+/// A sink that was ended may be in the middle of a write: its lock stands for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_another_sink_writes_is_waited_for() {
+    let mut other = match Parquet::new() {
+        Ok(other) => other,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    fs::create_dir(other.folder()).unwrap();
+    let writing = fs::File::open(other.folder()).unwrap();
+    writing.lock().unwrap();
+    let view = View::new(true);
+    view.set("a", 1);
+    let running = cases::start(&other, &view, "1MiB");
+    let status = running.status().clone();
+    cases::until("it is tried again", || status.snapshot().retried > 0).await;
+    assert!(status.snapshot().reason.ends_with("another sink is writing there"), "{}", status.snapshot().reason);
+    assert!(files(&other.folder()).is_empty());
+    drop(writing);
+    cases::until("it is written", || status.snapshot().frontier >= view.time()).await;
+    assert_eq!(other.held(), (view.rows(), view.time()));
+    running.stop().await;
+    other.mend();
+}
