@@ -20,15 +20,21 @@ process.roles=ROLES
 node.id=NODE
 controller.quorum.voters=1@127.0.0.1:CONTROLLER_PORT
 listeners=LISTENERS
-advertised.listeners=PLAINTEXT://127.0.0.1:PLAIN_PORT,SASL_PLAINTEXT://127.0.0.1:SASL_PORT
+advertised.listeners=PLAINTEXT://127.0.0.1:PLAIN_PORT,SASL_PLAINTEXT://127.0.0.1:SASL_PORT,SASL_SSL://127.0.0.1:TLS_PORT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
 user_admin=\"admin-secret\" user_guest=\"guest-secret\";
 listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-256
+listener.name.sasl_ssl.ssl.keystore.type=PEM
+listener.name.sasl_ssl.ssl.keystore.location=FOLDER/server.pem
+listener.name.sasl_ssl.ssl.client.auth=none
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:admin;User:ANONYMOUS
 log.dirs=FOLDER/data
@@ -65,6 +71,7 @@ pub struct Broker {
 struct Ports {
     plain: u16,
     sasl: u16,
+    tls: u16,
     /// Of the first broker, which is the controller, too.
     controller: u16,
 }
@@ -96,8 +103,11 @@ impl Broker {
 
     fn format(node: u8, jars: String, controller: u16, users: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let ports = Ports { plain: machine::free_port(), sasl: machine::free_port(), controller };
-        let mut listeners = format!("PLAINTEXT://127.0.0.1:{},SASL_PLAINTEXT://127.0.0.1:{}", ports.plain, ports.sasl);
+        let [plain, sasl, tls] = std::array::from_fn(|_| machine::free_port());
+        let ports = Ports { plain, sasl, tls, controller };
+        let mut listeners =
+            format!("PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},SASL_SSL://127.0.0.1:{tls}");
+        certify(folder.path())?;
         let mut roles = "broker";
         if node == 1 {
             roles = "broker,controller";
@@ -110,6 +120,7 @@ impl Broker {
             .replace("CONTROLLER_PORT", &controller.to_string())
             .replace("PLAIN_PORT", &ports.plain.to_string())
             .replace("SASL_PORT", &ports.sasl.to_string())
+            .replace("TLS_PORT", &ports.tls.to_string())
             .replace("FOLDER", &folder.path().to_string_lossy());
         fs::write(folder.path().join("server.properties"), properties)?;
         let mut broker = Self { process: None, folder, jars, ports };
@@ -182,6 +193,18 @@ impl Broker {
     pub fn sasl_address(&self) -> String {
         format!("127.0.0.1:{}", self.ports.sasl)
     }
+
+    /// The same through TLS.
+    #[must_use]
+    pub fn tls_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.tls)
+    }
+
+    /// The authority that its certificate is of.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
 }
 
 impl Drop for Broker {
@@ -189,6 +212,16 @@ impl Drop for Broker {
         // Its data is thrown away, so there is nothing that it could end in order.
         self.kill();
     }
+}
+
+/// Makes a certificate that is its own authority, and with its key what the broker reads.
+fn certify(folder: &Path) -> Result<()> {
+    let request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
+                   -keyout key.pem -out certificate.pem";
+    processes::output(Command::new("openssl").args(request.split(' ')).stderr(Stdio::null()).current_dir(folder))?;
+    let parts = ["key.pem", "certificate.pem"].map(|name| fs::read_to_string(folder.join(name)));
+    let [key, certificate] = parts;
+    Ok(fs::write(folder.join("server.pem"), key? + &certificate?)?)
 }
 
 /// Where `tools/setup.sh` puts what tests need.

@@ -136,6 +136,10 @@ fn five_thousand_pods_cost_an_agent_and_the_server_little() -> Result<()> {
         with_mib - base_mib
     );
 
+    let largest = "SELECT view, operator, sum(records) AS records, sum(bytes) / 1048576.0 AS mib FROM system.arrangements \
+                   GROUP BY view, operator ORDER BY mib DESC LIMIT 25";
+    agent.query(largest)?.iter().for_each(|row| println!("  {row}"));
+
     let sleep = || {
         std::thread::sleep(Duration::from_secs(SECONDS));
         Ok(())

@@ -28,6 +28,8 @@ pub(crate) struct Kafka {
     pub(crate) topic: String,
     /// Records are Avro if there is one.
     registry: Option<Registry>,
+    /// It is written to through TLS, by somebody who says who it is.
+    tls: bool,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -45,7 +47,7 @@ impl Kafka {
             return Err("no Python with confluent-kafka; `tools/setup.sh test` installs it".to_owned());
         }
         let broker = Broker::start().unwrap()?;
-        Ok(Self { broker, mode, topic: "rows".to_owned(), registry: None, _one: one })
+        Ok(Self { broker, mode, topic: "rows".to_owned(), registry: None, tls: false, _one: one })
     }
 
     fn client(&self) -> ClientConfig {
@@ -67,6 +69,10 @@ impl Kafka {
         consumer.fetch_watermarks(&format!("{}.frontier", self.topic), 0, Duration::from_secs(10)).unwrap().1
     }
 
+    fn secured(mode: &'static str) -> Result<Self, String> {
+        Ok(Self { tls: true, ..Self::new(mode)? })
+    }
+
     fn avro(mode: &'static str) -> Result<Self, String> {
         Ok(Self { registry: Some(Registry::start()), ..Self::new(mode)? })
     }
@@ -77,8 +83,15 @@ impl Other for Kafka {
         let format = self.registry.as_ref().map_or_else(String::new, |registry| {
             format!("format = \"avro\"\n[kafka.registry]\nurl = \"{}\"\n", registry.url())
         });
-        let (brokers, topic, mode) = (self.broker.address(), &self.topic, self.mode);
-        format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"\nmode = \"{mode}\"\n{format}")
+        let (topic, mode) = (&self.topic, self.mode);
+        let (brokers, security) = if self.tls {
+            let ((user, password), ca) = (broker::ADMIN, self.broker.authority());
+            let login = format!("username = \"{user}\"\npassword = \"{password}\"\nca = \"{}\"\n", ca.display());
+            (self.broker.tls_address(), format!("[kafka.security]\nmechanism = \"SCRAM-SHA-256\"\n{login}"))
+        } else {
+            (self.broker.address(), String::new())
+        };
+        format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"\nmode = \"{mode}\"\n{format}{security}")
     }
 
     fn held(&self) -> (Rows, u64) {
@@ -200,6 +213,16 @@ mod upsert {
         a_full_buffer_falls_back_to_a_snapshot,
         a_slow_endpoint_does_not_slow_the_view,
         shutdown_writes_what_waits_or_gives_up_in_time
+    );
+}
+
+mod secured {
+    use super::Kafka;
+
+    crate::battery!(
+        Kafka::secured("changes"),
+        snapshot_deltas_and_retractions,
+        an_endpoint_that_is_down_is_tried_again
     );
 }
 
