@@ -140,8 +140,15 @@ impl Facts {
 
     /// The changes of rows since the last call.
     pub fn changes(&mut self) -> Vec<Change> {
+        self.changes_of(usize::MAX)
+    }
+
+    /// The same, of so many objects at most; those of others come with a later call.
+    pub fn changes_of(&mut self, most: usize) -> Vec<Change> {
         let mut changes: Vec<_> = self.gone.drain(..).map(|row| Change { row, diff: -1 }).collect();
-        for uid in std::mem::take(&mut self.dirty) {
+        let dirty: Vec<_> = self.dirty.iter().take(most).cloned().collect();
+        for uid in dirty {
+            self.dirty.remove(&uid);
             let rows = self.rows_of(&uid);
             let Some(held) = self.held.get_mut(&uid) else { continue };
             let before = std::mem::replace(&mut held.rows, rows);

@@ -14,6 +14,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Object counts in `system.watches` are told every so many intervals; states at once.
 const COUNTS_EVERY: u32 = 10;
 const REPORTS_AT_ONCE: usize = 256;
+/// A whole cluster in one tick would take the memory of all that is made of it at once.
+const OBJECTS_AT_ONCE: usize = 500;
 /// Deleted pods are known so much longer, for traffic that was seen before. What names them twice as long.
 const RETENTION_NS: i64 = 3_600_000_000_000;
 
@@ -74,7 +76,7 @@ impl Keeper {
 
     fn told(&mut self) -> Told {
         self.facts.advance((self.now_ns)());
-        let mut changes = self.facts.changes();
+        let mut changes = self.facts.changes_of(OBJECTS_AT_ONCE);
         self.intervals += 1;
         if std::mem::take(&mut self.stale) || self.intervals.is_multiple_of(COUNTS_EVERY) {
             changes.extend(self.statuses.changes(&self.facts));

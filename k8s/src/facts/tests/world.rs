@@ -234,6 +234,7 @@ proptest! {
         steps in steps(),
         deliveries in deliveries(),
         every in 1..5_usize,
+        most in prop_oneof![0..4_usize, Just(usize::MAX)],
     ) {
         let history = history(&steps);
         let (mut facts, mut rows, mut naive) = (Facts::new(RETENTION_NS), Rows::new(), Naive::default());
@@ -249,7 +250,7 @@ proptest! {
                 }
             }
             if position % every == 0 {
-                add(&mut rows, facts.changes());
+                add(&mut rows, facts.changes_of(most));
             }
         }
         add(&mut rows, facts.changes());
