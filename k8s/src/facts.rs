@@ -2,6 +2,7 @@
 
 mod addresses;
 mod index;
+mod packed;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::events;
 use crate::object::{Body, Kind, Object};
 use addresses::{Addresses, Place, claims_of};
 use index::{Index, selects};
+use packed::Packed;
 use row::OWNERS_MAX;
 
 pub use row::{Row, Value};
@@ -66,7 +68,7 @@ struct Held {
     stop_ns: i64,
     /// The end was seen when it came, not found out later.
     seen: bool,
-    rows: Vec<Row>,
+    rows: Packed,
     claimed: Vec<Place>,
 }
 
@@ -79,7 +81,7 @@ pub struct Facts {
     addresses: Addresses,
     stopped: BTreeSet<(i64, Arc<str>)>,
     dirty: HashSet<Arc<str>>,
-    gone: Vec<Row>,
+    gone: Vec<Change>,
     events: Vec<Row>,
     since_ns: Option<i64>,
     now_ns: i64,
@@ -134,7 +136,7 @@ impl Facts {
             self.index.remove(&held.object);
             self.dirty.remove(&uid);
             self.addresses.claim(&uid, &held.claimed, Vec::new());
-            self.gone.extend(held.rows);
+            held.rows.retract(&mut self.gone);
         }
     }
 
@@ -145,14 +147,13 @@ impl Facts {
 
     /// The same, of so many objects at most; those of others come with a later call.
     pub fn changes_of(&mut self, most: usize) -> Vec<Change> {
-        let mut changes: Vec<_> = self.gone.drain(..).map(|row| Change { row, diff: -1 }).collect();
+        let mut changes = std::mem::take(&mut self.gone);
         let dirty: Vec<_> = self.dirty.iter().take(most).cloned().collect();
         for uid in dirty {
             self.dirty.remove(&uid);
             let rows = self.rows_of(&uid);
             let Some(held) = self.held.get_mut(&uid) else { continue };
-            let before = std::mem::replace(&mut held.rows, rows);
-            Change::between(before, &held.rows, &mut changes);
+            held.rows.replace(&rows, &mut changes);
             let claims = claims_of(held);
             let places = claims.iter().map(|(place, _)| *place).collect();
             let before = std::mem::replace(&mut held.claimed, places);
@@ -211,7 +212,7 @@ impl Facts {
             self.index.insert(&object);
             self.mark_named(&object);
             *self.living.entry(object.kind()).or_default() += 1;
-            let (rows, claimed) = (Vec::new(), Vec::new());
+            let (rows, claimed) = (Packed::default(), Vec::new());
             self.held.insert(uid, Held { object, stop_ns: 0, seen: false, rows, claimed });
             return;
         };

@@ -1,11 +1,12 @@
 //! Who had which address when. Several may claim one; the intervals that are told never overlap.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use watershed_model::tables::K8S_ADDRESSES;
 
+use super::packed::Packed;
 use super::{Change, Held, Row, Value};
 use crate::object::Body;
 
@@ -25,8 +26,21 @@ pub(super) struct Claim {
 
 #[derive(Debug, Default)]
 struct Claimed {
-    by_uid: BTreeMap<Arc<str>, Claim>,
-    rows: Vec<Row>,
+    /// By uid, ascending; mostly one.
+    claims: Vec<(Arc<str>, Claim)>,
+    rows: Packed,
+}
+
+impl Claimed {
+    fn insert(&mut self, uid: &Arc<str>, claim: Claim) {
+        match self.claims.binary_search_by_key(&uid, |(uid, _)| uid) {
+            Ok(at) => self.claims[at].1 = claim,
+            Err(at) => {
+                self.claims.reserve_exact(1);
+                self.claims.insert(at, (Arc::clone(uid), claim));
+            }
+        }
+    }
 }
 
 /// All claims, and the rows that were told of them.
@@ -41,12 +55,12 @@ impl Addresses {
     pub(super) fn claim(&mut self, uid: &Arc<str>, before: &[Place], claims: Vec<(Place, Claim)>) {
         for place in before {
             if let Some(claimed) = self.by_place.get_mut(place) {
-                claimed.by_uid.remove(uid);
+                claimed.claims.retain(|(other, _)| other != uid);
                 self.dirty.insert(*place);
             }
         }
         for (place, claim) in claims {
-            self.by_place.entry(place).or_default().by_uid.insert(Arc::clone(uid), claim);
+            self.by_place.entry(place).or_default().insert(uid, claim);
             self.dirty.insert(place);
         }
     }
@@ -55,10 +69,10 @@ impl Addresses {
     pub(super) fn changes(&mut self, changes: &mut Vec<Change>) {
         for place in std::mem::take(&mut self.dirty) {
             let Some(claimed) = self.by_place.get_mut(&place) else { continue };
-            let rows = intervals(&claimed.by_uid).into_iter().map(|(uid, claim)| row(place, uid, claim)).collect();
-            let before = std::mem::replace(&mut claimed.rows, rows);
-            Change::between(before, &claimed.rows, changes);
-            if claimed.by_uid.is_empty() {
+            let told = intervals(&claimed.claims).into_iter();
+            let rows: Vec<_> = told.map(|(uid, claim)| row(place, uid, claim)).collect();
+            claimed.rows.replace(&rows, changes);
+            if claimed.claims.is_empty() {
                 self.by_place.remove(&place);
             }
         }
@@ -72,8 +86,8 @@ impl Addresses {
 
 /// The claims in the order in which they began, cut so that none overlaps another. A claim ends where a later one
 /// begins, unless it was seen to end before that one ends; then the later one begins where the earlier one ended.
-fn intervals(claims: &BTreeMap<Arc<str>, Claim>) -> Vec<(&Arc<str>, Claim)> {
-    let mut sorted: Vec<_> = claims.iter().collect();
+fn intervals(claims: &[(Arc<str>, Claim)]) -> Vec<(&Arc<str>, Claim)> {
+    let mut sorted: Vec<_> = claims.iter().map(|(uid, claim)| (uid, claim)).collect();
     sorted.sort_by_key(|(uid, claim)| (claim.from_ns, Arc::clone(uid)));
     let end = |claim: &Claim| if claim.to_ns == 0 { i64::MAX } else { claim.to_ns };
     let mut told = Vec::with_capacity(sorted.len());

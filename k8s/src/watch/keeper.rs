@@ -10,9 +10,10 @@ use super::{Report, Told};
 use crate::batches::{batch, state_changes};
 use crate::facts::Facts;
 
-const INTERVAL: Duration = Duration::from_millis(100);
+/// What changes makes a tick, and a tick costs all views a look.
+const INTERVAL: Duration = Duration::from_millis(200);
 /// Object counts in `system.watches` are told every so many intervals; states at once.
-const COUNTS_EVERY: u32 = 10;
+const COUNTS_EVERY: u32 = 5;
 const REPORTS_AT_ONCE: usize = 256;
 /// A whole cluster in one tick would take the memory of all that is made of it at once.
 const OBJECTS_AT_ONCE: usize = 500;
