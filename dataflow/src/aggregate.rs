@@ -160,6 +160,11 @@ impl Aggregates {
         !self.candidates.is_empty()
     }
 
+    /// Whether all values are of those that are not sums.
+    pub(crate) fn has_only_candidates(&self) -> bool {
+        self.has_candidates() && self.outputs.iter().all(|(output, _)| matches!(output, Output::Candidate(_)))
+    }
+
     fn expression(&mut self, expression: &Arc<dyn PhysicalExpr>) -> usize {
         let arguments = &self.expressions[self.keys..];
         if let Some(at) = arguments.iter().position(|known| known.as_ref() == expression.as_ref()) {

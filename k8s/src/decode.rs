@@ -76,7 +76,7 @@ impl Wire for PodWire {
             phase: status.phase,
             reason: status.reason,
             message: status.message,
-            labels: std::mem::take(&mut metadata.labels),
+            labels: std::mem::take(&mut metadata.labels).into(),
             qos: status.qos_class,
             containers,
         };

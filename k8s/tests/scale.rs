@@ -32,7 +32,7 @@ fn pod(n: usize, version: u64) -> Object {
         node: format!("node-{}", n % NODES),
         ips: vec![format!("10.{}.{}.{}", n / 65536, n / 256 % 256, n % 256)],
         phase: "Running".into(),
-        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>().into(),
         ready: version.is_multiple_of(2),
         containers: vec![container],
         ..Pod::default()

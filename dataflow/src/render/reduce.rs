@@ -73,6 +73,7 @@ impl<'scope> Renderer<'_, 'scope> {
         let rows = self.rows(input);
         let chain = self.chain(steps, aggregates.expressions());
         let aggregates = Rc::clone(aggregates);
+        let only_candidates = aggregates.keys() > 0 && aggregates.has_only_candidates();
         let label = self.label("partials");
         self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {
             let tags: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].1 as i64).collect();
@@ -81,7 +82,8 @@ impl<'scope> Renderer<'_, 'scope> {
             let groups = group(&encoded, &tags);
             let mut table = aggregates.table(groups.firsts.len());
             aggregates.add(columns, &groups.of_row, Some(&weights), &mut table)?;
-            for ((first, time), sums) in groups.firsts.iter().zip(aggregates.accumulators(table)) {
+            let sums = (!only_candidates).then(|| groups.firsts.iter().zip(aggregates.accumulators(table)));
+            for ((first, time), sums) in sums.into_iter().flatten() {
                 give((Partial::Sums(encoded.row(*first as usize).to_vec(), sums), *time as u64, 1));
             }
             if aggregates.has_candidates() {
@@ -127,6 +129,13 @@ impl<'scope> Renderer<'_, 'scope> {
         label: &str,
     ) -> VecCollection<'scope, u64, (Row, Group), i64> {
         let partials = self.partials(input, keys, aggregates);
+        if !reduce.keys.is_empty() && aggregates.has_only_candidates() {
+            // Each row has a value, so those tell which groups are there.
+            let values = partials.flat_map(Partial::into_candidates);
+            let merger = aggregates.merger();
+            let merged = merge_values(values, &format!("{label}: values"), move |values| merger.merge(values));
+            return merged.map(|(key, merged)| (key, (Accumulator::default(), merged)));
+        }
         let sums = partials.clone().inner.flat_map(|(partial, time, _)| match partial {
             Partial::Sums(key, sums) => Some((key, time, sums)),
             Partial::Candidates(..) => None,
@@ -136,10 +145,7 @@ impl<'scope> Renderer<'_, 'scope> {
         if !aggregates.has_candidates() {
             return sums.map(|(key, sums)| (key, (sums, Row::new())));
         }
-        let values = partials.flat_map(|partial| match partial {
-            Partial::Candidates(key, value) => Some((key, value)),
-            Partial::Sums(..) => None,
-        });
+        let values = partials.flat_map(Partial::into_candidates);
         let values = self.with_seed(values, reduce, || ((Row::new(), aggregates.no_candidates()), 1));
         let merger = aggregates.merger();
         let merged = merge_values(values, &format!("{label}: values"), move |values| merger.merge(values));
@@ -190,6 +196,15 @@ enum Partial {
     Sums(Row, Accumulator),
     /// A candidate for its other values came or went.
     Candidates(Row, Row),
+}
+
+impl Partial {
+    fn into_candidates(self) -> Option<(Row, Row)> {
+        match self {
+            Partial::Candidates(key, value) => Some((key, value)),
+            Partial::Sums(..) => None,
+        }
+    }
 }
 
 /// What keeps the sums of a reduce without keys from being nothing.

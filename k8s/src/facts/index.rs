@@ -107,7 +107,8 @@ fn label(namespace: &str, key: &str, value: &str) -> String {
 
 /// Whether a service chooses a pod by its labels.
 pub(super) fn selects(service: &Service, pod: &Pod) -> bool {
-    !service.selector.is_empty() && service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+    !service.selector.is_empty()
+        && service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value.as_str()))
 }
 
 /// Sets that are not kept when they are empty.

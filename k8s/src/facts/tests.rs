@@ -26,7 +26,7 @@ fn labels(app: &str) -> BTreeMap<String, String> {
 }
 
 fn pod(uid: &str, version: u64, app: &str) -> Object {
-    let pod = Pod { ips: vec!["10.0.0.1".into()], labels: labels(app), ..Pod::default() };
+    let pod = Pod { ips: vec!["10.0.0.1".into()], labels: labels(app).into(), ..Pod::default() };
     object(uid, version, Body::Pod(Box::new(pod)))
 }
 

@@ -83,7 +83,7 @@ impl Naive {
             };
             let mut chosen = !service.selector.is_empty();
             for (key, value) in &service.selector {
-                chosen = chosen && body.labels.get(key) == Some(value);
+                chosen = chosen && body.labels.get(key) == Some(value.as_str());
             }
             let listed = self.0.iter().any(|other| match &other.object.body {
                 Body::EndpointSlice { service, pods } => {

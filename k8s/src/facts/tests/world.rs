@@ -83,7 +83,7 @@ fn made(step: &Step, uid: &str, version: u64, created_ns: i64, living: &BTreeMap
     let body = match KINDS[step.kind] {
         Kind::Pod => Body::Pod(Box::new(Pod {
             ips: IPS[..c].iter().skip(a % 2).map(|&ip| ip.into()).collect(),
-            labels: BTreeMap::from([("app".into(), app[a].into()), ("tier".into(), app[b % 2].into())]),
+            labels: BTreeMap::from([("app".into(), app[a].into()), ("tier".into(), app[b % 2].into())]).into(),
             host_network: d == 3,
             started_ns: created_ns + b as i64,
             ended_ns: if d == 2 { version as i64 } else { 0 },
