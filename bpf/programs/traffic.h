@@ -92,9 +92,11 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 }
 
 /* Where messages are put together in one transfer its head is not enough: it is sent in pieces. Of one that is too long
- * the middle is left out, so that what comes behind a long message is seen. */
+ * the middle is left out, so that what comes behind a long message is seen; of many buffers, the ends of long ones, since
+ * who gathers messages in one transfer begins each with a buffer. */
 #define PIECE_BYTES (PAYLOAD_LIMIT - 1)
 #define PIECES 30
+#define LONG_BUFFERS 64
 /* User space takes some milliseconds to say what a connection speaks, and more of a busy machine; until then it may be
  * anything, and under load what is cut may be told wrongly or cost all that follows. */
 #define FIRST_BYTES (4 << 20)
@@ -127,11 +129,11 @@ static __always_inline bool is_whole(struct connection *connection, struct data_
 	/* Two pieces of a datagram would be two datagrams. */
 	if (connection->transport == IPPROTO_UDP && header->length > PIECE_BYTES)
 		return false;
-	if (bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
-		return false;
+	__u64 filled = bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA), ring = bpf_ringbuf_query(&data, BPF_RB_RING_SIZE);
+	/* What is cut of these is lost, and not only more than is needed. */
 	if (connection->flags & CONNECTION_WHOLE)
-		return true;
-	return !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES;
+		return filled <= ring / 2;
+	return filled <= ring / 4 && !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES;
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
@@ -152,6 +154,28 @@ static __always_inline int send_piece(__u64 pointer, __u32 count, __u32 skip, __
 	return failed;
 }
 
+/* One piece, and what is left of the buffer in which it ends, of the `left` bytes of the transfer whose header is in the
+ * scratch. Returns the bytes that it stands for; 0 if it found no room. */
+__noinline __u32 send_buffer(__u64 pointer, __u32 count, __u32 left)
+{
+	__u32 zero = 0, size = left < PIECE_BYTES ? left : PIECE_BYTES, spans = left;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	if (!scratch)
+		return 0;
+	__u64 captured = copy_from(pointer, count, size);
+	asm volatile("%0 &= 0xfff" : "+r"(captured));
+	struct user_vector vector;
+	__u64 at = pointer + scratch->vector * sizeof(struct user_vector);
+	if (captured == size && !bpf_probe_read_user(&vector, sizeof(vector), (void *)at) && vector.length - scratch->inside < left - size)
+		spans = size + vector.length - scratch->inside;
+	scratch->inside += spans - size;
+	scratch->header.length = spans;
+	scratch->header.captured = captured;
+	int failed = bpf_ringbuf_output(&data, scratch, sizeof(scratch->header) + captured, BPF_RB_NO_WAKEUP);
+	scratch->header.position += spans;
+	return failed ? 0 : spans;
+}
+
 /* All pieces of the transfer whose header is in the scratch; returns the bytes that found no room. A function of its own,
  * so that the verifier walks through its loop once; older ones add up the stacks of a chain of calls. */
 __noinline __u32 send_pieces(__u64 pointer, __u32 count, __u32 length)
@@ -165,6 +189,14 @@ __noinline __u32 send_pieces(__u64 pointer, __u32 count, __u32 length)
 			return length - skip;
 	}
 	__u32 skip = PIECES * PIECE_BYTES;
+	for (int i = 0; count && i < LONG_BUFFERS; i++) {
+		if (length <= skip)
+			return 0;
+		__u32 sent = send_buffer(pointer, count, length - skip);
+		if (!sent)
+			return length - skip;
+		skip += sent;
+	}
 	if (length <= skip)
 		return 0;
 	if (length - skip <= PIECE_BYTES)

@@ -155,7 +155,6 @@ fn a_go_server_is_seen_in_clear_as_root() -> Result<()> {
 }
 
 #[test]
-#[ignore = "not seen yet: run by hand while it is mended"]
 fn connections_of_a_go_server_that_are_older_than_the_agent_are_seen_in_clear_as_root() -> Result<()> {
     if !can_run("older_go_server") {
         return Ok(());

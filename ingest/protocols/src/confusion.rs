@@ -92,3 +92,41 @@ fn conversations_of_specifications_are_taken_for_nothing_else_from_any_message_o
         assert!(right > 2 * undecided, "{name}: {right} right, {undecided} undecided");
     }
 }
+
+/// Bytes of a message behind which a connection may be met.
+const MET_WITHIN: usize = 100;
+
+#[test]
+fn recordings_are_hardly_ever_taken_for_something_else_from_any_byte_on() {
+    let (mut all, mut wrong) = (0, std::collections::BTreeMap::<(&str, &str), u32>::new());
+    for (name, text) in [
+        ("AMQP", include_str!("../fixtures/amqp.txt")),
+        ("CQL", include_str!("../fixtures/cql.txt")),
+        ("DNS", include_str!("../fixtures/dns-tcp.txt")),
+        ("HTTP/2", include_str!("../fixtures/grpc.txt")),
+        ("HTTP", include_str!("../fixtures/http1.txt")),
+        ("HTTP/2", include_str!("../fixtures/http2.txt")),
+        ("Kafka", include_str!("../fixtures/kafka.txt")),
+        ("MongoDB", include_str!("../fixtures/mongodb.txt")),
+        ("Mux", include_str!("../fixtures/mux.txt")),
+        ("MySQL", include_str!("../fixtures/mysql.txt")),
+        ("NATS", include_str!("../fixtures/nats.txt")),
+        ("PostgreSQL", include_str!("../fixtures/pgsql.txt")),
+        ("Redis", include_str!("../fixtures/redis.txt")),
+        ("TLS", include_str!("../fixtures/tls.txt")),
+    ] {
+        for conversation in recorded(text) {
+            for first in 0..conversation.len() {
+                let mut rest = conversation[first..].to_vec();
+                for _ in 0..rest[0].1.len().min(MET_WITHIN) {
+                    all += 1;
+                    if let Some((found, _)) = judged(&rest, 0).filter(|(found, _)| *found != name) {
+                        *wrong.entry((name, found)).or_insert(0) += 1;
+                    }
+                    rest[0].1.remove(0);
+                }
+            }
+        }
+    }
+    assert!(wrong.values().sum::<u32>() <= all / 1000, "{wrong:?} of {all}");
+}

@@ -17,8 +17,8 @@ const GARBAGE_MAX: u32 = 4;
 pub trait ConnectionParser: Debug {
     /// The protocol.
     fn description(&self) -> &'static Description;
-    /// Which way requests go.
-    fn requests(&self) -> Direction;
+    /// Which way requests go, if anything of the connection told.
+    fn requests(&self) -> Option<Direction>;
     /// Takes the next segment of a direction. Its position tells what was lost before it; bytes seen before are
     /// passed over.
     fn segment(&mut self, segment: &Segment<'_>, pool: &mut Pool, sink: &mut dyn FnMut(&Exchange));
@@ -114,6 +114,14 @@ impl<P: Protocol> Connection<P> {
         self.lose(at, side, time_ns, shared);
     }
 
+    /// Bytes pass in which frames may begin that nobody sees; those of a gap are counted where they were lost.
+    fn pass_over(&mut self, at: usize, bytes: u64) {
+        if self.streams[at].torn && bytes > 0 {
+            self.counts.uncopied += 1;
+            self.counts.uncopied_bytes = self.counts.uncopied_bytes.saturating_add(bytes);
+        }
+    }
+
     /// The frame in progress has passed.
     fn complete(&mut self, at: usize, side: Side, time_ns: i64, shared: &mut Shared<'_>) {
         let stream = &mut self.streams[at];
@@ -129,6 +137,7 @@ impl<P: Protocol> Connection<P> {
         if count > 0 && self.streams[at].lost {
             // What waits for its rest does not go on behind the hole.
             self.streams[at].reset(time_ns);
+            self.pass_over(at, if lost { 0 } else { count });
             return self.output(shared, |protocol, output| protocol.missed(side, output));
         }
         let mut asked = false;
@@ -158,6 +167,8 @@ impl<P: Protocol> Connection<P> {
                 Measure::Elide { at: offset, count } if offset == held => stream.skip = count,
                 Measure::Frame { .. } | Measure::Elide { .. } | Measure::More | Measure::Invalid => {
                     self.lose(at, side, time_ns, shared);
+                    self.streams[at].torn = !lost;
+                    self.pass_over(at, count);
                 }
             }
         }
@@ -166,6 +177,7 @@ impl<P: Protocol> Connection<P> {
     fn bytes(&mut self, at: usize, side: Side, mut rest: &[u8], time_ns: i64, shared: &mut Shared<'_>) {
         if self.streams[at].lost {
             let Some(found) = self.resynchronise(at, side, rest, time_ns) else {
+                self.pass_over(at, rest.len() as u64);
                 return self.output(shared, |protocol, output| protocol.missed(side, output));
             };
             rest = &rest[found..];
@@ -265,7 +277,7 @@ impl<P: Protocol> Connection<P> {
         let stream = &mut self.streams[at];
         match found {
             Resync::At(offset) if offset < buffer.len() => {
-                stream.lost = false;
+                (stream.lost, stream.torn) = (false, false);
                 let held = buffer.len().saturating_sub(bytes.len());
                 if offset >= held {
                     return Some(offset - held);
@@ -310,8 +322,8 @@ impl<P: Protocol> ConnectionParser for Connection<P> {
         &P::DESCRIPTION
     }
 
-    fn requests(&self) -> Direction {
-        self.requests
+    fn requests(&self) -> Option<Direction> {
+        self.protocol.tells_who_asks().then_some(self.requests)
     }
 
     fn segment(&mut self, segment: &Segment<'_>, pool: &mut Pool, sink: &mut dyn FnMut(&Exchange)) {

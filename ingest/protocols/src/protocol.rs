@@ -227,6 +227,11 @@ pub trait Protocol: Sized + Debug {
     /// The connection is closed: emits what is complete, counts and gives back what is not.
     fn finish(&mut self, output: &mut Output<'_>);
 
+    /// Whether what was seen of the connection tells who asks; where both sides send the same, nothing does.
+    fn tells_who_asks(&self) -> bool {
+        true
+    }
+
     /// Whether nothing waits, so that [`Self::expire`] need not be called.
     fn at_rest(&self) -> bool;
 

@@ -36,6 +36,8 @@ pub(crate) struct Stream {
     pub(crate) last_ns: i64,
     /// Where frames start is not known.
     pub(crate) lost: bool,
+    /// It is not, because bytes were not copied.
+    pub(crate) torn: bool,
 }
 
 impl Stream {

@@ -148,10 +148,10 @@ impl Connections {
             self.by_stream.insert(bytes.stream, clear);
         }
         self.data(bytes, upid);
-        let Some(protocol) = self.by_stream.get(&bytes.stream).map(|clear| clear.protocol) else { return };
-        if let Some(below) = self.by_stream.get_mut(&socket) {
-            below.protocol = if protocol == 0 { below.protocol } else { protocol };
-        }
+        let told = self.by_stream.get(&bytes.stream).map(|clear| (clear.protocol, clear.info.role));
+        let (Some((protocol, role)), Some(below)) = (told, self.by_stream.get_mut(&socket)) else { return };
+        below.protocol = if protocol == 0 { below.protocol } else { protocol };
+        below.info.role = if below.info.role == Role::Unknown { role } else { below.info.role };
     }
 
     /// Two threads that use one connection may hand over their bytes in the wrong order: what is ahead waits, with all
@@ -391,7 +391,7 @@ impl Output<'_> {
         let misjudged = parser.misjudged();
         if parser.recognised() && !misjudged {
             tracked.protocol = number;
-            learn_role(tracked, Some(parser.requests()));
+            learn_role(tracked, parser.requests());
         }
         counts.add(&parser.take_counts());
         match () {

@@ -235,6 +235,29 @@ fn what_is_missing_is_a_gap_after_a_tick_and_nothing_is_made_up() {
     assert!(ticks.iter().map(|tick| rows(tick, "system.losses")).sum::<usize>() > 0);
 }
 
+/// What was not copied of requests that came together may be no row, but is never silent.
+#[test]
+fn requests_of_which_only_the_first_were_copied_are_counted() {
+    const PINGS: [&[u8]; 2] = [b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"];
+    const GETS: [&[u8]; 2] = [REQUEST, RESPONSE];
+    for (port, table, [ask, answer]) in [(6379, "redis_events", PINGS), (80, "http_events", GETS)] {
+        let mut tables = Tables::new(&Config::default());
+        tables.apply(&Event::Open(connection(port, false)));
+        let mut data = |sent, position: usize, times: usize, captured: &'static [u8]| {
+            let (position, length) = ((position * captured.len()) as u64, (times * captured.len()) as u32);
+            tables.apply(&Event::Data { time_ns: 1, cookie: 1, position, length, sent, tgid: 10, captured });
+        };
+        data(true, 0, 1, ask);
+        data(false, 0, 1, answer);
+        data(true, 1, 20, ask);
+        data(false, 1, 20, answer);
+        let tick = tables.apply(&Event::Tick { time: 1_001_000 }).unwrap();
+        assert!(rows(&tick, table) <= 2);
+        let bytes: i64 = int(&tick, "system.losses", "bytes").iter().sum();
+        assert_eq!(bytes, 19 * (ask.len() + answer.len()) as i64, "{table}");
+    }
+}
+
 #[test]
 fn bytes_before_the_owner_is_known_are_never_taken_back() {
     let mut events = conversation();
@@ -299,6 +322,36 @@ fn messages_after_an_upgrade_are_rows_with_the_path_of_its_request() {
     assert_eq!((sent_by("client"), sent_by("server")), (14, 14));
     assert_eq!(rows(&ticks[1], "system.losses"), 0);
     assert_eq!(int(&ticks[1], "conn_stats", "protocol"), [1]);
+}
+
+/// Ciphertext is the same both ways, and what a server sends may be seen first.
+#[test]
+fn who_asks_on_an_older_connection_of_tls_is_told_by_its_clear_text() {
+    let record = b"\x17\x03\x03\0\x04\xd1\x7e\x90\x3c";
+    let mut tables = Tables::new(&Config::default());
+    let server = Connection { role: Role::Unknown, opened_before_start: true, ..connection(40_000, false) };
+    tables.apply(&Event::Open(server));
+    let mut time_ns = 0;
+    let mut data = |tables: &mut Tables, sent, position| {
+        time_ns += 1;
+        let (length, captured) = (record.len() as u32, &record[..]);
+        tables.apply(&Event::Data { time_ns, cookie: 1, position, length, sent, tgid: 10, captured });
+    };
+    data(&mut tables, true, 0);
+    data(&mut tables, false, 0);
+    let mut plain = |sent, position, captured: &'static [u8]| {
+        let length = captured.len() as u32;
+        tables.apply(&Event::Plain { time_ns: 9, cookie: 1, position, length, sent, tgid: 10, captured });
+    };
+    // Go's server waits for a request with a read of one byte.
+    plain(false, 0, &REQUEST[..1]);
+    plain(false, 1, &REQUEST[1..]);
+    plain(true, 0, RESPONSE);
+    let totals = Totals { sent_bytes: 9, received_bytes: 9, unseen_bytes: 0 };
+    tables.apply(&Event::Close { cookie: 1, totals, time_ns: 10 });
+    let tick = tables.apply(&Event::Tick { time: 1_001_000 }).unwrap();
+    assert_eq!(int(&tick, "http_events", "trace_role"), [2]);
+    assert_eq!(int(&tick, "conn_stats", "trace_role"), [2]);
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(super) struct Half {
     pub(super) buffer: Vec<u8>,
     /// When the first bytes in the buffer passed.
     pub(super) buffered_since_ns: i64,
+    /// Where messages start is not known, because bytes were not copied.
+    pub(super) torn: bool,
     /// Whether the message in progress belongs to an exchange, or is only followed for its end.
     pub(super) tracked: bool,
     /// When the last bytes passed.
@@ -43,7 +45,15 @@ pub(super) struct Half {
 
 impl Half {
     pub(super) fn new() -> Self {
-        Half { state: State::Start, next: None, buffer: Vec::new(), buffered_since_ns: 0, tracked: false, last_ns: 0 }
+        Half {
+            state: State::Start,
+            next: None,
+            buffer: Vec::new(),
+            buffered_since_ns: 0,
+            torn: false,
+            tracked: false,
+            last_ns: 0,
+        }
     }
 
     pub(super) fn drop_buffer(&mut self) {

@@ -1,5 +1,7 @@
 //! One connection's bytes, in both directions, to exchanges.
 
+mod starts;
+
 use std::collections::VecDeque;
 
 use crate::counts::Counts;
@@ -7,7 +9,7 @@ use crate::http1::chunk::{Chunk, Skip, Step};
 use crate::http1::exchange::{Exchange, Message, Pool};
 use crate::http1::half::{Half, State};
 use crate::http1::head::{Head, Length, Parsed, end_of_head, parse, parse_cut};
-use crate::http1::infer::{CERTAIN, Kind, LIKELY, infer};
+use crate::http1::infer::{Kind, LIKELY, infer};
 use crate::http1::pairing::{Pairing, Verdict};
 use crate::http1::upgrade::{Upgrade, is_websocket};
 use crate::segment::{Direction, Segment};
@@ -18,8 +20,6 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 const WAITING_MAX: usize = 1024;
 /// Responses waiting for their request.
 const EARLY_MAX: usize = 16;
-/// After so many events without a message at their start, starts are looked for inside of them.
-const SCAN_AFTER: u32 = 2;
 const UNFRAMED_IDLE_NS: i64 = 1_000_000_000;
 /// After such a silence a request is taken to follow answers to all before it.
 const QUIET_NS: i64 = 200_000_000;
@@ -308,14 +308,34 @@ impl Parser {
         }
     }
 
+    /// Bytes pass in which messages may begin that nobody sees; those of a gap are counted where they were lost.
+    fn pass_over(&mut self, side: usize, bytes: u64) {
+        if self.halves[side].torn && bytes > 0 {
+            self.counts.uncopied += 1;
+            self.counts.uncopied_bytes = self.counts.uncopied_bytes.saturating_add(bytes);
+        }
+    }
+
+    /// Bytes passed, not copied, behind the end of a message.
+    fn tear(&mut self, side: usize, bytes: u64) {
+        self.lose(side);
+        self.halves[side].torn = true;
+        self.pass_over(side, bytes);
+    }
+
     /// Bytes passed that cannot be seen, elided or lost.
     fn pass(&mut self, side: usize, count: u64, lost: bool) {
         if lost && let Some(message) = self.message(side) {
             message.partial = true;
         }
         match self.halves[side].state {
-            State::Opaque | State::Tunnel | State::Lost { .. } => {}
-            State::Start => self.lose(side),
+            State::Opaque | State::Tunnel => {}
+            State::Lost { .. } => {
+                self.halves[side].drop_buffer();
+                self.pass_over(side, if lost { 0 } else { count });
+            }
+            State::Start if lost => self.lose(side),
+            State::Start => self.tear(side, count),
             State::Head => {
                 let buffer = std::mem::take(&mut self.halves[side].buffer);
                 self.cut_head(side, &buffer, count, self.halves[side].buffered_since_ns);
@@ -331,8 +351,10 @@ impl Parser {
                 } else {
                     self.halves[side].state = State::Fixed(remaining - body);
                 }
-                if count > body {
-                    self.lose(side);
+                match count - body {
+                    0 => {}
+                    _ if lost => self.lose(side),
+                    behind => self.tear(side, behind),
                 }
             }
             State::Chunked(mut chunk) => {
@@ -374,8 +396,15 @@ impl Parser {
                 State::Start => self.start(side, rest, at_start, unseen, time_ns),
                 State::Head => self.continue_head(side, rest, time_ns),
                 State::Lost { events } => match self.resynchronise(side, rest, at_start, events) {
-                    Some(at) => at,
-                    None => return 0,
+                    Some(at) => {
+                        self.halves[side].torn = false;
+                        at
+                    }
+                    None => {
+                        self.pass_over(side, rest.len() as u64);
+                        self.hold_start(side, if at_start && unseen == 0 { rest } else { b"" }, time_ns);
+                        return 0;
+                    }
                 },
                 State::Fixed(remaining) => {
                     let taken = usize::try_from(remaining).map_or(rest.len(), |left| left.min(rest.len()));
@@ -403,39 +432,6 @@ impl Parser {
             at_start &= taken == 0;
         }
         0
-    }
-
-    /// Whether an event that should continue a message begins one instead, because the message's end could not be
-    /// computed.
-    fn restarts(&self, side: usize, bytes: &[u8]) -> bool {
-        let half = &self.halves[side];
-        let in_doubt = match half.state {
-            State::Unframed { .. } => true,
-            // The response to a HEAD that was not seen has no body, whatever its head says.
-            State::Fixed(_) | State::Chunked(_) if !self.is_request(side) => !half.tracked,
-            // A client need not send the body that it offered to a server that declined.
-            State::Fixed(_) => {
-                half.tracked
-                    && self.answered >= self.asked
-                    && self.asked.checked_sub(1).and_then(|index| self.exchanges.get(index)).is_some_and(|exchange| {
-                        exchange.request.expects && exchange.request.body_bytes == 0 && exchange.response.done
-                    })
-            }
-            _ => false,
-        };
-        in_doubt && self.is_likely(side, bytes)
-    }
-
-    fn is_likely(&self, side: usize, bytes: &[u8]) -> bool {
-        let found = infer(bytes);
-        let fits = self.requests.is_none() || (found.kind == Kind::Request) == self.is_request(side);
-        found.score >= LIKELY && fits
-    }
-
-    /// Whether a message starts here, where anything may have come before.
-    fn is_start(&self, side: usize, bytes: &[u8]) -> bool {
-        let found = infer(bytes);
-        self.is_likely(side, bytes) && (found.kind == Kind::Response || found.score >= CERTAIN)
     }
 
     fn end_at(&mut self, side: usize, time_ns: i64) {
@@ -474,24 +470,6 @@ impl Parser {
         }
         self.halves[side].state = State::Chunked(chunk);
         at
-    }
-
-    fn resynchronise(&mut self, side: usize, bytes: &[u8], at_start: bool, events: u32) -> Option<usize> {
-        self.halves[side].state = State::Lost { events: events.saturating_add(1) };
-        if at_start && self.is_start(side, bytes) {
-            self.halves[side].state = State::Start;
-            return Some(0);
-        }
-        if events < SCAN_AFTER || !self.recognised {
-            return None;
-        }
-        let found = bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)?;
-        let complete = self.is_start(side, &bytes[found..]) && end_of_head(&bytes[found..]).is_some();
-        if !complete {
-            return None;
-        }
-        self.halves[side].state = State::Start;
-        Some(found)
     }
 
     fn start(&mut self, side: usize, bytes: &[u8], at_start: bool, unseen: u64, time_ns: i64) -> usize {

@@ -18,6 +18,7 @@ pub struct Tls {
     /// Handshake messages of the server so far, without records.
     flight: Vec<u8>,
     is_over: bool,
+    greeted: bool,
 }
 
 impl Protocol for Tls {
@@ -102,6 +103,10 @@ impl Protocol for Tls {
         true
     }
 
+    fn tells_who_asks(&self) -> bool {
+        self.greeted
+    }
+
     fn opaque(&self) -> bool {
         self.is_over
     }
@@ -110,6 +115,7 @@ impl Protocol for Tls {
 impl Tls {
     fn client_hello(&mut self, message: &[u8], whole: bool, frame: &Frame<'_>, output: &mut Output<'_>) {
         let Some(hello) = Hello::read(message, true) else { return };
+        self.greeted = true;
         // A hello after a HelloRetryRequest belongs to the same handshake.
         let mut exchange = self.hello.take().unwrap_or_else(|| output.pool.take());
         exchange.request.extend(frame.span);

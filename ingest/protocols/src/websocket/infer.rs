@@ -35,6 +35,10 @@ fn frames(bytes: &[u8], first: &Head) -> Option<usize> {
     let (mut rest, mut head, mut open) = (bytes, *first, false);
     for count in 1..=FRAMES_MAX {
         let data = !head.is_control();
+        // Nobody begins a message with nothing, or goes on with it; but zeros would read so.
+        if !head.last && head.payload == 0 {
+            return None;
+        }
         if count > 1 && (head.side() != first.side() || data && open != (head.opcode == CONTINUATION)) {
             return None;
         }
