@@ -231,8 +231,8 @@ impl Tables {
         self.loss("ingest", "gap", now.gaps - before.gaps, 0);
         self.loss("ingest", "unpaired_request", now.unpaired_requests - before.unpaired_requests, 0);
         self.loss("ingest", "unpaired_response", now.unpaired_responses - before.unpaired_responses, 0);
-        let uncopied = (now.uncopied - before.uncopied, now.uncopied_bytes - before.uncopied_bytes);
-        self.loss("ingest", "uncopied", uncopied.0, uncopied.1);
+        let out_of_step = (now.out_of_step - before.out_of_step, now.out_of_step_bytes - before.out_of_step_bytes);
+        self.loss("ingest", "out_of_step", out_of_step.0, out_of_step.1);
         self.loss("ingest", "waiting_requests_full", now.overflows - before.overflows, 0);
         self.loss("ingest", "connections_full", drops[0] - dropped_before[0], 0);
         self.loss("ingest", "conn_stats_keys_full", drops[1] - dropped_before[1], 0);

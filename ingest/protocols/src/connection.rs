@@ -10,6 +10,8 @@ use crate::stream::{BUFFER_MAX, Pending, Stream};
 
 /// Segments without a frame in a direction that is lost, before the choice of the protocol is in doubt.
 const LOST_MAX: u32 = 32;
+/// The same behind a hole, where it is no wonder: what is written may begin anywhere for as long as a body lasts.
+const LOST_BEHIND_HOLE_MAX: u32 = 1024;
 /// So many places without a frame, with no frame between them, and the choice of the protocol is in doubt.
 const GARBAGE_MAX: u32 = 4;
 
@@ -117,8 +119,8 @@ impl<P: Protocol> Connection<P> {
     /// Bytes pass in which frames may begin that nobody sees; those of a gap are counted where they were lost.
     fn pass_over(&mut self, at: usize, bytes: u64) {
         if self.streams[at].torn && bytes > 0 {
-            self.counts.uncopied += 1;
-            self.counts.uncopied_bytes = self.counts.uncopied_bytes.saturating_add(bytes);
+            self.counts.out_of_step += 1;
+            self.counts.out_of_step_bytes = self.counts.out_of_step_bytes.saturating_add(bytes);
         }
     }
 
@@ -167,8 +169,8 @@ impl<P: Protocol> Connection<P> {
                 Measure::Elide { at: offset, count } if offset == held => stream.skip = count,
                 Measure::Frame { .. } | Measure::Elide { .. } | Measure::More | Measure::Invalid => {
                     self.lose(at, side, time_ns, shared);
-                    self.streams[at].torn = !lost;
-                    self.pass_over(at, count);
+                    self.streams[at].torn = true;
+                    self.pass_over(at, if lost { 0 } else { count });
                 }
             }
         }
@@ -380,7 +382,9 @@ impl<P: Protocol> ConnectionParser for Connection<P> {
     }
 
     fn misjudged(&self) -> bool {
-        self.garbage_in_a_row >= GARBAGE_MAX || self.lost_segments >= LOST_MAX
+        let is_torn = self.streams.iter().any(|stream| stream.torn);
+        let lost_max = if is_torn { LOST_BEHIND_HOLE_MAX } else { LOST_MAX };
+        self.garbage_in_a_row >= GARBAGE_MAX || self.lost_segments >= lost_max
     }
 
     fn recognised(&self) -> bool {

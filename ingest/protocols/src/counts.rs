@@ -17,11 +17,11 @@ pub struct Counts {
     pub gaps: u64,
     /// Bytes in those gaps.
     pub gap_bytes: u64,
-    /// Transfers that were passed over since the last one of their direction whose messages could be told apart: not
-    /// all of it was copied.
-    pub uncopied: u64,
-    /// Bytes of them that were passed over, copied or not.
-    pub uncopied_bytes: u64,
+    /// Transfers that were passed over because, behind bytes that were lost or not copied, it is not known where
+    /// messages begin.
+    pub out_of_step: u64,
+    /// Bytes of them.
+    pub out_of_step_bytes: u64,
     /// Requests dropped because too many waited for a response.
     pub overflows: u64,
 }
@@ -36,8 +36,8 @@ impl Counts {
         self.garbage += more.garbage;
         self.gaps += more.gaps;
         self.gap_bytes = self.gap_bytes.saturating_add(more.gap_bytes);
-        self.uncopied += more.uncopied;
-        self.uncopied_bytes = self.uncopied_bytes.saturating_add(more.uncopied_bytes);
+        self.out_of_step += more.out_of_step;
+        self.out_of_step_bytes = self.out_of_step_bytes.saturating_add(more.out_of_step_bytes);
         self.overflows += more.overflows;
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Stream {
     pub(crate) last_ns: i64,
     /// Where frames start is not known.
     pub(crate) lost: bool,
-    /// It is not, because bytes were not copied.
+    /// It was, until bytes were lost or not copied.
     pub(crate) torn: bool,
 }
 

@@ -259,6 +259,28 @@ fn requests_of_which_only_the_first_were_copied_are_counted() {
 }
 
 #[test]
+fn a_connection_that_is_out_of_step_for_long_is_heard_again() {
+    let mut tables = Tables::new(&Config::default());
+    tables.apply(&Event::Open(connection(6379, false)));
+    let (ask, answer) = (&b"*1\r\n$4\r\nPING\r\n"[..], &b"+PONG\r\n"[..]);
+    let mut positions = [0_u64; 2];
+    let mut data = |time_ns, sent, length: usize, captured: &'static [u8]| {
+        let position = positions[usize::from(sent)];
+        positions[usize::from(sent)] += length as u64;
+        let length = length as u32;
+        tables.apply(&Event::Data { time_ns, cookie: 1, position, length, sent, tgid: 10, captured });
+    };
+    for time_ns in [1, 5_000_000_000] {
+        data(time_ns, true, ask.len(), ask);
+        data(time_ns, false, answer.len(), answer);
+        data(time_ns, true, 10_000, ask);
+        (0..40).for_each(|_| data(time_ns, true, 16, &[0; 16]));
+    }
+    assert!(tables.take_wishes().iter().all(|(_, attention)| *attention == Attention::Whole));
+    assert_eq!(rows(&tables.apply(&Event::Tick { time: 1_001_000 }).unwrap(), "redis_events"), 2);
+}
+
+#[test]
 fn bytes_before_the_owner_is_known_are_never_taken_back() {
     let mut events = conversation();
     let Event::Open(server) = events[3] else { panic!("open") };

@@ -311,8 +311,8 @@ impl Parser {
     /// Bytes pass in which messages may begin that nobody sees; those of a gap are counted where they were lost.
     fn pass_over(&mut self, side: usize, bytes: u64) {
         if self.halves[side].torn && bytes > 0 {
-            self.counts.uncopied += 1;
-            self.counts.uncopied_bytes = self.counts.uncopied_bytes.saturating_add(bytes);
+            self.counts.out_of_step += 1;
+            self.counts.out_of_step_bytes = self.counts.out_of_step_bytes.saturating_add(bytes);
         }
     }
 
