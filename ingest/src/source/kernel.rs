@@ -21,7 +21,7 @@ const DRAINS_MS: [u64; 5] = [2, 5, 10, 20, DRAIN_IDLE_MS];
 const DRAIN_IDLE_MS: u64 = 50;
 const DRAINED_EVENTS: u64 = 400;
 const SECOND: Duration = Duration::from_secs(1);
-/// Above so many data events a millisecond only heads are copied, at once; below, whole messages a second later.
+/// Above so many data events a millisecond only heads are copied, from the next drain on; below, whole messages a second later.
 const BUSY_EVENTS_PER_MS: u64 = 20;
 const BUSY_CAPTURE_BYTES: u32 = 320;
 /// Without events a tick ends only after so many: each costs every operator of every view a look.
@@ -141,6 +141,9 @@ pub(crate) struct Kernel {
     conntrack: Option<Conntrack>,
     capture_bytes: u32,
     busy: bool,
+    /// The last drain found so many events that only heads are to be copied, but for what is wanted whole: which
+    /// connections that is, is said when these events have been looked at.
+    rush: bool,
     events: u64,
     known: Map<u64, Known>,
     closed_in_map: HashSet<u64, foldhash::fast::RandomState>,
@@ -175,6 +178,7 @@ impl Kernel {
             conntrack: Conntrack::open(),
             capture_bytes: config.capture_bytes,
             busy: false,
+            rush: false,
             events: 0,
             known: Map::default(),
             closed_in_map: HashSet::default(),
@@ -312,9 +316,7 @@ impl Kernel {
         // A drain that comes late finds more.
         let passed_ms = self.drain_ms.max(self.last_drain.elapsed().as_millis() as u64);
         self.last_drain = Instant::now();
-        if count > BUSY_EVENTS_PER_MS * passed_ms {
-            self.set_busy(true);
-        }
+        self.rush |= count > BUSY_EVENTS_PER_MS * passed_ms;
         self.drain_ms = next_drain_ms(passed_ms, count);
         Ok(())
     }
@@ -434,6 +436,9 @@ impl Source for Kernel {
     fn poll(&mut self, each: &mut dyn FnMut(&Event<'_>)) -> Result<State, crate::Error> {
         if !self.begun {
             self.begin(each);
+        }
+        if std::mem::take(&mut self.rush) {
+            self.set_busy(true);
         }
         clock::sleep_to_multiple(Duration::from_millis(self.drain_ms));
         let stirred = Cell::new(false);
