@@ -2,6 +2,7 @@
 
 mod clocked;
 mod join;
+mod named;
 mod reduce;
 
 use std::collections::HashMap;
@@ -81,9 +82,15 @@ fn check_node(node: &Node) -> Result<(), Error> {
         Operator::TopK { input, top } => {
             order_codec(top, &input.schema)?;
         }
+        Operator::Named { input, .. } => {
+            if !matches!(input.operator, Operator::Reduce { .. }) {
+                return Err(Error::Unsupported("names of what is no group-by".into()));
+            }
+        }
         Operator::Constant(_)
         | Operator::Map { .. }
         | Operator::Clocked { .. }
+        | Operator::Keys
         | Operator::Distinct(_)
         | Operator::Union(_) => {}
     }
@@ -131,6 +138,8 @@ pub(crate) struct Renderer<'a, 'scope> {
     /// What was made of state tables, by identity.
     made: HashMap<String, Rows<'scope>>,
     sides: HashMap<String, join::Side<'scope>>,
+    /// The keys that names are made of.
+    keys: Option<Rows<'scope>>,
 }
 
 impl<'a, 'scope> Renderer<'a, 'scope> {
@@ -146,6 +155,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             counts: HashMap::new(),
             made: HashMap::new(),
             sides: HashMap::new(),
+            keys: None,
         }
     }
 
@@ -193,6 +203,8 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             Operator::Clocked { input, map } => self.clocked(input, map, &node.schema),
             Operator::Reduce { input, reduce } => self.reduce(input, reduce),
             Operator::Join { left, right, join } => self.join(left, right, join),
+            Operator::Named { input, names } => self.named(input, names),
+            Operator::Keys => self.keys.clone().expect(CHECKED),
             Operator::Union(inputs) => {
                 let mut inputs = inputs.iter();
                 let Some(first) = inputs.next() else {

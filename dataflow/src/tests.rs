@@ -7,6 +7,7 @@ mod clock;
 mod filler;
 mod idioms;
 mod introspection;
+mod named;
 mod names;
 mod random;
 mod subscriptions;
@@ -55,6 +56,7 @@ fn scripts() -> Vec<String> {
     .map(str::to_owned)
     .to_vec();
     let grouped = |what: &str| format!("SELECT reason, {what} FROM system.losses WHERE {WINDOW} GROUP BY reason");
+    scripts.extend(named::scripts());
     scripts.push(losses);
     scripts.push(grouped("count(*) AS n, sum(count) AS total, avg(count) AS mean"));
     scripts.push(grouped("min(bytes) AS least, max(bytes) AS most, last(count, time_) AS latest"));

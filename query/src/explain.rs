@@ -1,7 +1,7 @@
 //! What a script would cost as a view: which windows bound it, which arrangements it keeps, and its plan; the text of
 //! `EXPLAIN` and of `watershed script check`.
 
-mod names;
+pub(crate) mod names;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,10 +141,16 @@ impl Walk<'_> {
                 self.side(left, &join.left_keys, can_share(join.kind, true), depth);
                 return self.side(right, &join.right_keys, can_share(join.kind, false), depth);
             }
+            Operator::Named { input, .. } => {
+                let keys = list(&names::names_of_keys(input));
+                self.arrange(node, None, format!("{} by {keys}", brief(input)));
+                self.arrange(node, None, format!("names by {keys}"));
+            }
             Operator::State(_)
             | Operator::Constant(_)
             | Operator::Map { .. }
             | Operator::Clocked { .. }
+            | Operator::Keys
             | Operator::Union(_) => {}
         }
         node.inputs().into_iter().for_each(|input| self.node(input, depth + 1));
@@ -186,6 +192,7 @@ fn brief(node: &Node) -> String {
         match &node.operator {
             Operator::Events(scan) => drop(found.insert(scan.table)),
             Operator::State(scan) => drop(found.insert(scan.table)),
+            Operator::Keys => drop(found.insert("keys")),
             _ => node.inputs().into_iter().for_each(|input| tables(input, found)),
         }
     }
@@ -222,6 +229,8 @@ fn line_of(node: &Node) -> String {
             let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
             format!("{} join on {}{filter}", join.kind, keys.join(" = "))
         }
+        Operator::Named { input, .. } => format!("named by {}", list(&names::names_of_keys(input))),
+        Operator::Keys => "its keys".to_owned(),
         Operator::Union(inputs) => format!("union of {}", inputs.len()),
         Operator::Distinct(_) => "distinct".to_owned(),
         Operator::TopK { input, top } => {
@@ -286,6 +295,24 @@ mod tests {
         assert!(text.contains("reduce by [upid]: [count(*)]"), "{text}");
         assert!(lines.iter().any(|line| line.contains("processes by [") && line.contains("(made once)")), "{text}");
         assert!(text.contains("Inner join on"), "{text}");
+    }
+
+    #[test]
+    fn names_that_are_made_of_keys_are_told_with_what_is_kept_for_them() {
+        let lines = explained(
+            "SELECT e.upid, p.name, q.host, e.n FROM (SELECT upid, comm, count(*) AS n FROM proc_exit_events \
+             WHERE time_ > now() - INTERVAL '5 minutes' GROUP BY upid, comm) AS e \
+             LEFT JOIN processes AS p ON p.upid = e.upid LEFT JOIN processes AS q ON q.name = e.comm",
+        );
+        let text = lines.join("\n");
+        for line in ["  proc_exit_events by [upid, comm]", "  names by [upid, comm]"] {
+            assert!(lines.iter().any(|told| told == line), "{line}: {text}");
+        }
+        let plan = lines.iter().skip_while(|line| *line != "plan:");
+        let plan: Vec<&str> = plan.map(|line| line.trim_start()).collect();
+        let at = |line: &str| plan.iter().position(|told| *told == line).unwrap_or_else(|| panic!("{line}: {text}"));
+        assert!(at("named by [upid, comm]") < at("reduce by [upid, comm]: [count(*)]"), "{text}");
+        assert!(at("reduce by [upid, comm]: [count(*)]") < at("its keys"), "{text}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod clock;
+mod named;
 mod shape;
 mod span;
 
@@ -45,6 +46,7 @@ pub fn lower(catalog: &Catalog, table: &ScriptTable) -> Result<ViewPlan, Refusal
     if span::is_left(&root) {
         root = lowered(catalog, table, Spans::Joined)?;
     }
+    root = named::apart(root);
     // The optimiser may know better which columns can be NULL; names and order are the script's.
     root.schema = Arc::clone(&table.schema);
     Ok(ViewPlan { key: shape::key_of(&root), root })

@@ -48,7 +48,8 @@ impl Node {
     /// Whether rows of event tables are among those that its rows are made of.
     #[must_use]
     pub fn reads_events(&self) -> bool {
-        matches!(self.operator, Operator::Events(_)) || self.inputs().into_iter().any(Node::reads_events)
+        matches!(self.operator, Operator::Events(_) | Operator::Keys)
+            || self.inputs().into_iter().any(Node::reads_events)
     }
 
     /// Whether it may have a row for each event.
@@ -61,6 +62,8 @@ impl Node {
             | Operator::Map { .. }
             | Operator::Clocked { .. }
             | Operator::Join { .. }
+            | Operator::Named { .. }
+            | Operator::Keys
             | Operator::Union(_) => self.inputs().into_iter().any(Node::has_rows_of_events),
         }
     }
@@ -69,7 +72,7 @@ impl Node {
     #[must_use]
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.operator {
-            Operator::Events(_) | Operator::State(_) | Operator::Constant(_) => Vec::new(),
+            Operator::Events(_) | Operator::State(_) | Operator::Constant(_) | Operator::Keys => Vec::new(),
             Operator::Map { input, .. }
             | Operator::Clocked { input, .. }
             | Operator::Reduce { input, .. }
@@ -77,6 +80,7 @@ impl Node {
             | Operator::TopK { input, .. } => vec![input],
             Operator::Union(inputs) => inputs.iter().collect(),
             Operator::Join { left, right, .. } => vec![left, right],
+            Operator::Named { input, names } => vec![input, names],
         }
     }
 }
@@ -103,6 +107,13 @@ pub enum Operator {
     /// Equi-join; the output is the left columns followed by the right ones (left only for semi and anti joins).
     #[allow(missing_docs)] // The types say it.
     Join { left: Box<Node>, right: Box<Node>, join: Join },
+    /// Rows of a reduce of events, each with what is made of its keys alone: once a group, and not whenever its sums
+    /// change. `names` is made of [`Operator::Keys`], whose columns are its first ones. The output is the aggregates of
+    /// the input followed by all columns of `names`, for equal keys, also for such that are NULL.
+    #[allow(missing_docs)] // The types say it.
+    Named { input: Box<Node>, names: Box<Node> },
+    /// The keys of the groups that are named, each once; only in names.
+    Keys,
     /// All rows of all inputs, with their multiplicities.
     Union(Vec<Node>),
     /// Each row once.

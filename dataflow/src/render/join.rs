@@ -250,7 +250,7 @@ impl<'scope> Renderer<'_, 'scope> {
     }
 }
 
-fn column(schema: &SchemaRef, at: usize) -> Arc<dyn PhysicalExpr> {
+pub(super) fn column(schema: &SchemaRef, at: usize) -> Arc<dyn PhysicalExpr> {
     Arc::new(Column::new(schema.field(at).name(), at))
 }
 

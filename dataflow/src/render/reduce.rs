@@ -21,6 +21,19 @@ use crate::scan::{Item, ReduceScan};
 
 impl<'scope> Renderer<'_, 'scope> {
     pub(super) fn reduce(&mut self, input: &Node, reduce: &Reduce) -> Rows<'scope> {
+        self.groups(input, reduce, |mut key, aggregates| {
+            key.extend_from_slice(aggregates);
+            key
+        })
+    }
+
+    /// What is made of each group's key and aggregates.
+    pub(super) fn groups<D: Data>(
+        &mut self,
+        input: &Node,
+        reduce: &Reduce,
+        made: impl Fn(Row, &[u8]) -> D + 'static,
+    ) -> VecCollection<'scope, u64, D, i64> {
         let aggregates = Rc::new(Aggregates::new(reduce, &input.schema).expect(CHECKED));
         let keys = codec_of(&reduce.keys, &input.schema).expect(CHECKED);
         let label = self.label("reduce");
@@ -38,7 +51,7 @@ impl<'scope> Renderer<'_, 'scope> {
             }
             None => self.summed(input, reduce, keys, &aggregates, &label),
         };
-        self.finish(groups, aggregates, &label)
+        self.finish(groups, aggregates, &label, made)
     }
 
     /// The sums and values of event tables, made where they are scanned.
@@ -154,17 +167,18 @@ impl<'scope> Renderer<'_, 'scope> {
         sums.join_core(merged, |key, sums, merged| Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec()))))
     }
 
-    /// From groups to the rows of the reduce: key and aggregates.
-    fn finish(
+    /// From groups to what is made of key and aggregates.
+    fn finish<D: Data>(
         &mut self,
         groups: VecCollection<'scope, u64, (Row, Group), i64>,
         aggregates: Rc<Aggregates>,
         label: &str,
-    ) -> Rows<'scope> {
+        made: impl Fn(Row, &[u8]) -> D + 'static,
+    ) -> VecCollection<'scope, u64, D, i64> {
         let (losses, owner) = (self.losses.clone(), self.view.to_owned());
         groups
             .inner
-            .unary::<CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _>(
+            .unary::<CapacityContainerBuilder<Vec<(D, u64, i64)>>, _, _, _>(
                 Pipeline,
                 &format!("{label}: finish"),
                 move |_, _| {
@@ -177,9 +191,8 @@ impl<'scope> Renderer<'_, 'scope> {
                                 losses.add(&owner, "malformed_batch", groups.len() as i64, 0);
                                 return;
                             };
-                            for (at, (mut row, time, diff)) in heads.into_iter().enumerate() {
-                                row.extend_from_slice(aggregates.row(at));
-                                session.give((row, time, diff));
+                            for (at, (key, time, diff)) in heads.into_iter().enumerate() {
+                                session.give((made(key, aggregates.row(at)), time, diff));
                             }
                         });
                     }

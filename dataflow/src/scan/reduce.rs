@@ -10,11 +10,11 @@ use watershed_model::TickTime;
 use watershed_operators::{Accumulator, Row};
 use watershed_query::view::{Span, Window};
 
-use super::spans::Spans;
+use super::spans::{Found, Spans};
 use super::{EventReader, Item};
 use crate::aggregate::Aggregates;
-use crate::codec::Codec;
-use crate::group::group;
+use crate::codec::{Codec, Encoded};
+use crate::group::{self, group};
 use crate::stored::StoredBatch;
 pub(super) use groups::Groups;
 
@@ -38,7 +38,8 @@ impl ReduceScan {
         span: Option<Span>,
     ) -> Self {
         let groups = Groups::new(window, aggregates.merger());
-        ReduceScan { readers, sums: Sums { codec, aggregates, groups, spans: span.map(Spans::new) }, now: None }
+        let spans = span.map(|span| Spans::new(span, &codec));
+        ReduceScan { readers, sums: Sums { codec, aggregates, groups, spans }, now: None }
     }
 
     pub(crate) fn step(&mut self, tick: u64, item: Option<Item>, emit: Emit<'_>) {
@@ -59,6 +60,24 @@ impl ReduceScan {
             Some(Item::Constant(_)) | None => return,
         }
         self.sums.groups.pack();
+    }
+}
+
+/// Rows by group: key and pane.
+pub(super) struct Grouped {
+    pub(super) groups: group::Groups,
+    pub(super) keys: Encoded,
+    pub(super) spans: Option<Found>,
+    /// Of each group, where its key and its span are.
+    pub(super) places: Vec<usize>,
+}
+
+impl Grouped {
+    /// Groups rows by their whole keys.
+    pub(super) fn by_row(keys: Encoded, panes: &[i64], spans: Option<Found>) -> Self {
+        let groups = group(&keys, panes);
+        let places = groups.firsts.iter().map(|(first, _)| *first as usize).collect();
+        Grouped { groups, keys, spans, places }
     }
 }
 
@@ -92,35 +111,39 @@ impl Sums {
                 (Some(addresses), Some(spans)) => spans.only(columns, &times, addresses),
                 _ => Ok((columns.to_vec(), times)),
             };
-            if added.and_then(|(columns, times)| self.add(columns, &times, emit)).is_err() {
+            if added.and_then(|(columns, times)| self.add(&columns, &times, emit)).is_err() {
                 reader.losses.add(&reader.owner, "malformed_batch", rows as i64, 0);
             }
         });
     }
 
     /// Adds rows to their groups.
-    fn add(&mut self, mut columns: Vec<ArrayRef>, times: &[i64], emit: Emit<'_>) -> Result<(), ArrowError> {
+    fn add(&mut self, columns: &[ArrayRef], times: &[i64], emit: Emit<'_>) -> Result<(), ArrowError> {
         let Sums { codec, aggregates, groups, spans } = self;
-        let spans = spans.as_ref().map(|spans| spans.find(&mut columns, times)).transpose()?;
-        let encoded = codec.encode(&columns[..aggregates.keys()])?;
-        let tags: Vec<i64> = times.iter().map(|time| groups.panes.pane_of(*time)).collect();
-        let found = group(&encoded, &tags);
+        let panes: Vec<i64> = times.iter().map(|time| groups.panes.pane_of(*time)).collect();
+        let keys = &columns[..aggregates.keys()];
+        let grouped = match spans {
+            Some(spans) => spans.group(codec, keys, times, &panes)?,
+            None => Grouped::by_row(codec.encode(keys)?, &panes, None),
+        };
+        let Grouped { groups: found, keys, spans, places } = grouped;
         let mut table = aggregates.table(found.firsts.len());
-        aggregates.add(&columns, &found.of_row, None, &mut table)?;
+        aggregates.add(columns, &found.of_row, None, &mut table)?;
         let mut chosen: Vec<Row> = Vec::new();
         if aggregates.has_candidates() {
             chosen = vec![aggregates.no_candidates(); found.firsts.len()];
-            for (candidates, group) in aggregates.candidates(&columns, times.len())?.iter().zip(&found.of_row) {
+            for (candidates, group) in aggregates.candidates(columns, times.len())?.iter().zip(&found.of_row) {
                 let known = &mut chosen[*group as usize];
                 *known = groups.merger.merge(&[known, candidates]);
             }
         }
-        for (at, ((first, pane), mut sums)) in found.firsts.iter().zip(aggregates.accumulators(table)).enumerate() {
+        let sums = aggregates.accumulators(table).into_iter();
+        for (at, (mut sums, ((_, pane), place))) in sums.zip(found.firsts.iter().zip(places)).enumerate() {
             if let Some(value) = chosen.get(at) {
                 sums.add_value(value, 1);
             }
-            let span = spans.as_ref().map(|found| found.of(*first as usize));
-            groups.add(encoded.row(*first as usize), sums, *pane, span, emit);
+            let span = spans.as_ref().map(|found| found.of(place));
+            groups.add(keys.row(place), sums, *pane, span, emit);
         }
         Ok(())
     }

@@ -1,17 +1,20 @@
-//! Keys with the span of their address: found for each row when it is read. When the owners of an address change
+//! Keys with the span of their address: found when rows are read, once a group unless an address changes its owner among
+//! them. When the owners of an address change
 //! afterwards, the sums of that address are moved to other spans; only the pane in which a change falls is read again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, StringArray, TimestampNanosecondArray};
-use arrow::compute::filter;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, StringArray, TimestampNanosecondArray, UInt32Array};
+use arrow::compute::{filter, take};
 use arrow::error::ArrowError;
 use watershed_query::view::Span;
 
 use super::EventReader;
-use super::reduce::{Emit, Sums};
+use super::reduce::{Emit, Grouped, Sums};
+use crate::codec::Codec;
+use crate::group::group;
 use crate::keys::Number;
 use crate::owners::{Learned, OwnerChanges};
 use crate::recall::Recall;
@@ -20,21 +23,23 @@ use crate::stored::StoredBatch;
 /// What it takes to know spans, and to change them.
 pub(super) struct Spans {
     span: Span,
+    /// For the key without the span.
+    others: Codec,
     owners: OwnerChanges,
     /// The batches in the window.
     recalls: VecDeque<Rc<Recall>>,
     first_ns: i64,
 }
 
-/// Addresses and spans of rows.
+/// Addresses and spans of rows or groups.
 pub(super) struct Found {
     addresses: StringArray,
     since: TimestampNanosecondArray,
 }
 
 impl Found {
-    pub(super) fn of(&self, row: usize) -> (Box<str>, i64) {
-        (self.addresses.value(row).into(), self.since.value(row))
+    pub(super) fn of(&self, place: usize) -> (Box<str>, i64) {
+        (self.addresses.value(place).into(), self.since.value(place))
     }
 }
 
@@ -47,8 +52,10 @@ struct Move {
 }
 
 impl Spans {
-    pub(super) fn new(span: Span) -> Self {
-        Spans { span, owners: OwnerChanges::default(), recalls: VecDeque::new(), first_ns: i64::MIN }
+    /// `codec` is the whole key's.
+    pub(super) fn new(span: Span, codec: &Codec) -> Self {
+        let others = codec.without(span.key).expect("what is encoded with more is encoded alone");
+        Spans { span, others, owners: OwnerChanges::default(), recalls: VecDeque::new(), first_ns: i64::MIN }
     }
 
     /// Keeps what it takes to read a batch again.
@@ -64,14 +71,52 @@ impl Spans {
         }
     }
 
-    /// Puts the spans of rows into the key's column.
-    pub(super) fn find(&self, columns: &mut [ArrayRef], times: &[i64]) -> Result<Found, ArrowError> {
-        let addresses = self.addresses(columns)?.clone();
+    /// Groups rows by their keys, whose span is put in.
+    pub(super) fn group(
+        &self,
+        codec: &Codec,
+        keys: &[ArrayRef],
+        times: &[i64],
+        panes: &[i64],
+    ) -> Result<Grouped, ArrowError> {
+        let others: Vec<ArrayRef> = keys
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != self.span.key)
+            .map(|(_, column)| Arc::clone(column))
+            .collect();
+        let groups = group(&self.others.encode(&others)?, panes);
+        let firsts = UInt32Array::from_iter_values(groups.firsts.iter().map(|(first, _)| *first));
+        let heads = keys.iter().map(|column| take(column, &firsts, None)).collect::<Result<Vec<_>, _>>()?;
+        let addresses = self.addresses(&heads)?;
+        if let Some(since) = self.lasting(addresses, times) {
+            let (found, keys) = self.found(addresses.clone(), since, &heads);
+            let places = (0..groups.firsts.len()).collect();
+            return Ok(Grouped { groups, keys: codec.encode(&keys)?, spans: Some(found), places });
+        }
+        let addresses = self.addresses(keys)?;
         let spans = addresses.iter().zip(times);
-        let since = spans.map(|(address, time)| self.owners.since(address.unwrap_or_default(), *time));
-        let since = TimestampNanosecondArray::from_iter_values(since).with_timezone("+00:00");
-        columns[self.span.key] = Arc::new(since.clone());
-        Ok(Found { addresses, since })
+        let since = spans.map(|(address, time)| self.owners.since(address.unwrap_or_default(), *time)).collect();
+        let (found, keys) = self.found(addresses.clone(), since, keys);
+        Ok(Grouped::by_row(codec.encode(&keys)?, panes, Some(found)))
+    }
+
+    /// The spans of addresses, if each has one for all of these times.
+    fn lasting(&self, addresses: &StringArray, times: &[i64]) -> Option<Vec<i64>> {
+        let [first, last] = [times.iter().min(), times.iter().max()].map(|time| time.copied().unwrap_or_default());
+        let lasting = addresses.iter().map(|address| {
+            let [before, after] = [first, last].map(|time| self.owners.since(address.unwrap_or_default(), time));
+            (before == after).then_some(after)
+        });
+        lasting.collect()
+    }
+
+    /// What was found, and keys with it.
+    fn found(&self, addresses: StringArray, since: Vec<i64>, keys: &[ArrayRef]) -> (Found, Vec<ArrayRef>) {
+        let since = TimestampNanosecondArray::from(since).with_timezone("+00:00");
+        let mut keys = keys.to_vec();
+        keys[self.span.key] = Arc::new(since.clone());
+        (Found { addresses, since }, keys)
     }
 
     /// The rows with one of these addresses.

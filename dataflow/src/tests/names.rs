@@ -180,6 +180,23 @@ fn an_address_given_on_within_a_second_names_both_owners() {
 }
 
 #[test]
+fn a_batch_over_the_change_of_an_owner_names_both_and_whom_it_does_not_concern() {
+    let mut names = Names::start(1);
+    names.world.follow(&map());
+    let lives = [pod("a", 2, -5_000, 700), pod("b", 2, 700, 100_000), pod("c", 3, -5_000, 100_000)];
+    names.tick(0, &news(&lives), &[]);
+    let exchanges: Vec<_> = (0..120).flat_map(|at| [2, 3].map(|last| (START_NS + at * 10_000_000, last))).collect();
+    let before: Vec<_> = exchanges.iter().filter(|(at_ns, _)| *at_ns < START_NS + 500_000_000).copied().collect();
+    names.tick(1_200, &[], &before);
+    names.check();
+    assert_eq!(names.world.rows(0), ["shop/a|pod|50", "shop/c|pod|50"]);
+    names.tick(0, &[], &exchanges);
+    names.check();
+    assert_eq!(names.world.rows(0), ["shop/a|pod|120", "shop/b|pod|50", "shop/c|pod|170"]);
+    names.world.stop();
+}
+
+#[test]
 fn news_in_the_wrong_order_end_in_the_same_names() {
     let (mut names, news) = given_on();
     for news in news.iter().rev() {

@@ -26,7 +26,8 @@ pub(super) fn of(node: &Node) -> Vec<String> {
     let computed = match &node.operator {
         Operator::Events(scan) => shown_all(&scan.map.project, &of_table(scan.table, &scan.columns)),
         Operator::State(scan) => of_table(scan.table, &scan.columns),
-        Operator::Constant(_) => Vec::new(),
+        // Keys are called as their group-by's are where they are made.
+        Operator::Constant(_) | Operator::Keys => Vec::new(),
         Operator::Map { input, map } => shown_all(&map.project, &of(input)),
         Operator::Clocked { input, map } => shown_all(&map.project, &with_now(input)),
         Operator::Reduce { input, reduce } => {
@@ -40,6 +41,10 @@ pub(super) fn of(node: &Node) -> Vec<String> {
             JoinType::RightSemi | JoinType::RightAnti => of(right),
             _ => both(left, right),
         },
+        Operator::Named { input, names } => {
+            let keys = names_of_keys(input).len();
+            of(input).into_iter().skip(keys).chain(of(names)).collect()
+        }
         Operator::Union(inputs) => inputs.first().map(of).unwrap_or_default(),
         Operator::Distinct(input) | Operator::TopK { input, .. } => of(input),
     };
@@ -48,6 +53,12 @@ pub(super) fn of(node: &Node) -> Vec<String> {
         _ => field.name().clone(),
     });
     named.collect()
+}
+
+/// The keys of a group-by.
+pub(crate) fn names_of_keys(node: &Node) -> Vec<String> {
+    let Operator::Reduce { reduce, .. } = &node.operator else { return Vec::new() };
+    of(node).into_iter().take(reduce.keys.len()).collect()
 }
 
 /// The columns that a node makes, and the time.

@@ -21,6 +21,8 @@ pub(super) fn key_of(node: &Node) -> Option<Vec<usize>> {
         | Operator::State(_)
         | Operator::Constant(_)
         | Operator::Join { .. }
+        | Operator::Named { .. }
+        | Operator::Keys
         | Operator::Union(_) => None,
     }
 }
@@ -30,7 +32,8 @@ pub(super) fn is_identity(project: &[Arc<dyn PhysicalExpr>]) -> bool {
     project.iter().enumerate().all(|(position, expression)| column_of(expression) == Some(position))
 }
 
-fn column_of(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+/// The column that an expression gives as it is.
+pub(super) fn column_of(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     let expression: &dyn std::any::Any = expression.as_ref();
     expression.downcast_ref::<Column>().map(Column::index)
 }

@@ -29,7 +29,12 @@ pub(super) fn is_left(node: &Node) -> bool {
         Operator::Reduce { reduce, .. } => in_reduce(reduce),
         Operator::Join { join, .. } => join.left_keys.iter().chain(&join.right_keys).chain(&join.filter).any(has_span),
         Operator::TopK { top, .. } => in_top(top),
-        Operator::State(_) | Operator::Constant(_) | Operator::Union(_) | Operator::Distinct(_) => false,
+        Operator::State(_)
+        | Operator::Constant(_)
+        | Operator::Named { .. }
+        | Operator::Keys
+        | Operator::Union(_)
+        | Operator::Distinct(_) => false,
     };
     is_here || node.inputs().into_iter().any(is_left)
 }
@@ -80,6 +85,8 @@ fn is_time(expression: &Arc<dyn PhysicalExpr>, node: &Node, windows: &mut Vec<Wi
         | Operator::Clocked { .. }
         | Operator::Reduce { .. }
         | Operator::Join { .. }
+        | Operator::Named { .. }
+        | Operator::Keys
         | Operator::Distinct(_)
         | Operator::TopK { .. } => false,
     }

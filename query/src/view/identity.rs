@@ -74,6 +74,12 @@ fn write_node(node: &Node, text: &mut String) -> Option<()> {
             write_node(left, text)?;
             write_node(right, text)?;
         }
+        Operator::Named { input, names } => {
+            text.push_str("named");
+            write_node(input, text)?;
+            write_node(names, text)?;
+        }
+        Operator::Keys => text.push_str("keys"),
         Operator::Union(inputs) => {
             text.push_str("union");
             inputs.iter().try_for_each(|input| write_node(input, text))?;
