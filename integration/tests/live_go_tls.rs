@@ -102,7 +102,8 @@ fn rows(agent: &Agent, role: i64) -> Result<Vec<Logged>> {
     Ok(logged)
 }
 
-fn check(agent: Agent, server: &Server, role: i64, before: usize) -> Result<()> {
+/// Whether all was seen; what was not is told as lost.
+fn check(agent: Agent, server: &Server, role: i64, before: usize) -> Result<bool> {
     let mut expected = server.log()?.split_off(before);
     expected.sort();
     assert_eq!(expected.len(), AFTER);
@@ -112,37 +113,56 @@ fn check(agent: Agent, server: &Server, role: i64, before: usize) -> Result<()> 
     let losses = agent.query("SELECT * FROM system.losses")?;
     let some = |lines: &[&Logged]| format!("{} {:?}", lines.len(), &lines[..lines.len().min(3)]);
     let differences = format!("missing {}, wrong {}, lost {losses:?}", some(&missing), some(&wrong));
-    assert!(missing.is_empty() && wrong.is_empty(), "{differences}");
+    if !(missing.is_empty() && wrong.is_empty()) {
+        assert!(!losses.is_empty(), "{differences}");
+        println!("{differences}");
+        return Ok(false);
+    }
     assert_eq!(seen.len(), AFTER, "each once");
     assert_eq!(agent.number("SELECT count(*) FROM http_events")?, AFTER as i64, "an exchange appears once");
     let bodies = "SELECT count(*) FROM http_events WHERE req_method = 'POST' AND req_path LIKE '/taken%' \
                   AND req_body_size = 1000 + cast(split_part(req_path, '=', 2) AS bigint)";
     assert_eq!(agent.number(bodies)?, AFTER as i64 / 5);
     assert_eq!(agent.stop(), Some(0));
-    Ok(())
+    Ok(true)
+}
+
+/// A development build on a busy machine may come too late for whole messages, and tells it; one of some attempts is in
+/// time.
+fn once_in_time(attempt: impl Fn() -> Result<bool>) -> Result<()> {
+    for _ in 0..4 {
+        if attempt()? {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("losses in each attempt")
 }
 
 /// The agent begins when the client has connected and asked.
 fn of_server(flags: &str, protocol: &str, before: usize) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let program = built(folder.path(), flags)?;
-    let server = servers::executable_with(&program, &["serve"])?;
-    let mut client = Client::start(&program, &server, protocol, before)?;
-    client.wait_until_ready()?;
-    let agent = Agent::on_process(server.process.pid(), &[])?;
-    client.finish()?;
-    check(agent, &server, 2, before)
+    once_in_time(|| {
+        let server = servers::executable_with(&program, &["serve"])?;
+        let mut client = Client::start(&program, &server, protocol, before)?;
+        client.wait_until_ready()?;
+        let agent = Agent::on_process(server.process.pid(), &[])?;
+        client.finish()?;
+        check(agent, &server, 2, before)
+    })
 }
 
 fn of_client(flags: &str, protocol: &str, before: usize) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let program = built(folder.path(), flags)?;
-    let server = servers::nginx_tls()?;
-    let mut client = Client::start(&program, &server, protocol, before)?;
-    client.wait_until_ready()?;
-    let agent = Agent::on_process(client.child.id(), &[])?;
-    client.finish()?;
-    check(agent, &server, 1, before)
+    once_in_time(|| {
+        let server = servers::nginx_tls()?;
+        let mut client = Client::start(&program, &server, protocol, before)?;
+        client.wait_until_ready()?;
+        let agent = Agent::on_process(client.child.id(), &[])?;
+        client.finish()?;
+        check(agent, &server, 1, before)
+    })
 }
 
 #[test]
@@ -188,17 +208,19 @@ fn a_go_program_that_begins_after_the_agent_is_seen_in_clear_as_root() -> Result
     }
     let folder = tempfile::tempdir()?;
     let program = built(folder.path(), STRIPPED)?;
-    let server = servers::nginx_tls()?;
-    // The shell is there when the agent begins; its child is not.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "read line; exec \"$@\"", "sh"]).arg(&program).args(arguments(&server, "2", 0));
-    let mut client = Client::spawn(&mut shell)?;
-    let agent = Agent::on_process(client.child.id(), &[])?;
-    client.say(b"begin\n")?;
-    client.wait_until_ready()?;
-    let attached =
-        format!("SELECT count(*) FROM probe_status WHERE status = 0 AND tracepoint = '{}'", program.display());
-    processes::wait_until("the probe of the program", || agent.number(&attached).is_ok_and(|count| count == 1))?;
-    client.finish()?;
-    check(agent, &server, 1, 0)
+    once_in_time(|| {
+        let server = servers::nginx_tls()?;
+        // The shell is there when the agent begins; its child is not.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "read line; exec \"$@\"", "sh"]).arg(&program).args(arguments(&server, "2", 0));
+        let mut client = Client::spawn(&mut shell)?;
+        let agent = Agent::on_process(client.child.id(), &[])?;
+        client.say(b"begin\n")?;
+        client.wait_until_ready()?;
+        let attached =
+            format!("SELECT count(*) FROM probe_status WHERE status = 0 AND tracepoint = '{}'", program.display());
+        processes::wait_until("the probe of the program", || agent.number(&attached).is_ok_and(|count| count == 1))?;
+        client.finish()?;
+        check(agent, &server, 1, 0)
+    })
 }
