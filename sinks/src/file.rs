@@ -159,6 +159,8 @@ impl File {
 impl Endpoint for File {
     fn open(&mut self, _: Arc<Shape>) -> Pending<'_, Result<(), Fault>> {
         Box::pin(async {
+            // Its lock is in the way of the next.
+            self.open = None;
             let opened = async {
                 self.place.check().await?;
                 open(&self.place.path).await

@@ -32,9 +32,9 @@ const NAMES: Duration = Duration::from_secs(2);
 const DATAGRAMS_IDLE_NS: u64 = 60_000_000_000;
 /// Containers that are remembered as asked for.
 const CONTAINERS_MAX: usize = 64 << 10;
-/// A process maps libraries for some time after it was met: it is looked at again after so many seconds, and as many of
-/// the last kind as it lives.
-const LIBRARIES_AFTER: [u64; 4] = [1, 2, 7, 60];
+/// A process maps libraries for some time after it was met, most of them in its first moments: it is looked at again after
+/// so many milliseconds, and as many of the last kind as it lives.
+const LIBRARIES_AFTER_MS: [u64; 5] = [100, 1_000, 2_000, 7_000, 60_000];
 /// So many processes are looked at between two drains.
 const LOOKS_MAX: usize = 32;
 const CLOCK_MOVED_NS: i64 = 1_000_000;
@@ -151,7 +151,7 @@ pub(crate) struct Kernel {
     /// What is to be handed out behind the data that the next drain has to find.
     ends: Vec<Event<'static>>,
     /// When to look for the libraries of a process once more, by the wait, each in order.
-    libraries: [VecDeque<(Instant, Look)>; LIBRARIES_AFTER.len()],
+    libraries: [VecDeque<(Instant, Look)>; LIBRARIES_AFTER_MS.len()],
     /// Libraries that were attached to and not told of yet.
     found: Vec<TlsLibrary>,
     any_busy: bool,
@@ -324,7 +324,7 @@ impl Kernel {
     /// Attaches to the TLS libraries of processes that were met, now and when they have had time to map more.
     fn look_for_libraries(&mut self, each: &mut dyn FnMut(&Event<'_>)) {
         let now = Instant::now();
-        let last = LIBRARIES_AFTER.len() - 1;
+        let last = LIBRARIES_AFTER_MS.len() - 1;
         let mut due: Vec<_> = self.processes.fresh.drain(..).map(|look| (look, 0)).collect();
         for (wait, waiting) in self.libraries.iter_mut().enumerate() {
             while due.len() < LOOKS_MAX && waiting.front().is_some_and(|(at, _)| *at <= now) {
@@ -336,7 +336,7 @@ impl Kernel {
                 continue;
             }
             self.found.extend(self.probe.attach_tls(look.tgid));
-            self.libraries[wait].push_back((now + Duration::from_secs(LIBRARIES_AFTER[wait]), look));
+            self.libraries[wait].push_back((now + Duration::from_millis(LIBRARIES_AFTER_MS[wait]), look));
         }
         for library in self.found.drain(..) {
             let (attached, lost) = (library.error.is_empty(), "clear text of TLS connections through it");
