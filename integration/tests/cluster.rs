@@ -200,7 +200,7 @@ impl World {
     }
 
     /// How many of the answers came from pods of node 2.
-    fn from_second_node(&self, namespace: &str, answers: &Answers) -> Result<i64> {
+    fn on_second_node(&self, namespace: &str, answers: &Answers) -> Result<i64> {
         let mut sum = 0;
         for (host, count) in &answers.by {
             let pod = self.nodes.object(&format!("/api/v1/namespaces/{namespace}/pods/{host}"))?;
@@ -277,7 +277,7 @@ fn pods_call_a_service_by_name_across_nodes(world: &mut World) -> Result<()> {
     let each = client.load(&["-n", "200", "-c", "4", "http://web/"])?;
     let kept = client.load(&["-n", "100", "-c", "2", "-keep", "http://web/"])?;
     anyhow::ensure!(each.by.len() == 2, "both pods answer: {each:?}");
-    let second = world.from_second_node("plain", &each)? + world.from_second_node("plain", &kept)?;
+    let second = world.on_second_node("plain", &each)? + world.on_second_node("plain", &kept)?;
     let edge = |count| vec![("pod plain/client", "service plain/web", count)];
     world.check(&before, &[edge(300), edge(second)])
 }
@@ -354,7 +354,7 @@ fn daemons_on_the_hosts_network_are_named_by_process(world: &mut World) -> Resul
     // On its way to a service, what a process of the host sends gets the address of the node.
     let daemon = world.client_of("host", &first, 1)?;
     let answers = daemon.load(&["-n", "40", &format!("http://{address}/")])?;
-    let from_second = world.from_second_node("host", &answers)?;
+    let from_second = world.on_second_node("host", &answers)?;
     anyhow::ensure!((1..40).contains(&from_second), "both pods answer: {answers:?}");
     let (first, second) = (format!("pod host/{first}"), format!("pod host/{second}"));
     let (first, second) = (first.as_str(), second.as_str());
@@ -395,7 +395,7 @@ fn a_job_keeps_its_name_when_it_is_complete(world: &mut World) -> Result<()> {
     let log = world.nodes.cluster().get(&format!("/api/v1/namespaces/jobs/pods/{name}/log"))?;
     let answers = Answers::parse(&log)?;
     anyhow::ensure!((answers.answered, answers.failed) == (50, 0), "{answers:?}");
-    let second = world.from_second_node("jobs", &answers)?;
+    let second = world.on_second_node("jobs", &answers)?;
     let name = format!("pod jobs/{name}");
     let edge = |count| vec![(name.as_str(), "service jobs/web", count)];
     world.check(&before, &[edge(50), edge(second)])
@@ -471,7 +471,7 @@ fn a_node_goes_away(world: &mut World) -> Result<()> {
     let answers = world.client("away", 1, &[("web", &address)])?.load(&["-n", "40", "http://web/"])?;
     anyhow::ensure!(answers.by.len() == 2, "both pods answer: {answers:?}");
     let edge = |count| vec![("pod away/client", "service away/web", count)];
-    world.check(&before, &[edge(40), edge(world.from_second_node("away", &answers)?)])?;
+    world.check(&before, &[edge(40), edge(world.on_second_node("away", &answers)?)])?;
 
     world.agents.pop().unwrap().kill();
     world.nodes.node_mut(2).power_off();
