@@ -160,9 +160,11 @@ impl Aggregates {
         !self.candidates.is_empty()
     }
 
-    /// Whether all values are of those that are not sums.
-    pub(crate) fn has_only_candidates(&self) -> bool {
-        self.has_candidates() && self.outputs.iter().all(|(output, _)| matches!(output, Output::Candidate(_)))
+    /// Whether all values are of those that are not sums, and tell which groups are there: each row has one.
+    pub(crate) fn needs_no_sums(&self) -> bool {
+        self.keys > 0
+            && self.has_candidates()
+            && self.outputs.iter().all(|(output, _)| matches!(output, Output::Candidate(_)))
     }
 
     fn expression(&mut self, expression: &Arc<dyn PhysicalExpr>) -> usize {

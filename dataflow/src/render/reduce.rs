@@ -86,18 +86,18 @@ impl<'scope> Renderer<'_, 'scope> {
         let rows = self.rows(input);
         let chain = self.chain(steps, aggregates.expressions());
         let aggregates = Rc::clone(aggregates);
-        let only_candidates = aggregates.keys() > 0 && aggregates.has_only_candidates();
         let label = self.label("partials");
         self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {
             let tags: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].1 as i64).collect();
             let weights: Vec<i64> = origins.iter().map(|origin| updates[*origin as usize].2).collect();
             let encoded = keys.encode(&columns[..aggregates.keys()])?;
-            let groups = group(&encoded, &tags);
-            let mut table = aggregates.table(groups.firsts.len());
-            aggregates.add(columns, &groups.of_row, Some(&weights), &mut table)?;
-            let sums = (!only_candidates).then(|| groups.firsts.iter().zip(aggregates.accumulators(table)));
-            for ((first, time), sums) in sums.into_iter().flatten() {
-                give((Partial::Sums(encoded.row(*first as usize).to_vec(), sums), *time as u64, 1));
+            if !aggregates.needs_no_sums() {
+                let groups = group(&encoded, &tags);
+                let mut table = aggregates.table(groups.firsts.len());
+                aggregates.add(columns, &groups.of_row, Some(&weights), &mut table)?;
+                for ((first, time), sums) in groups.firsts.iter().zip(aggregates.accumulators(table)) {
+                    give((Partial::Sums(encoded.row(*first as usize).to_vec(), sums), *time as u64, 1));
+                }
             }
             if aggregates.has_candidates() {
                 for (at, candidates) in aggregates.candidates(columns, origins.len())?.into_iter().enumerate() {
@@ -142,26 +142,25 @@ impl<'scope> Renderer<'_, 'scope> {
         label: &str,
     ) -> VecCollection<'scope, u64, (Row, Group), i64> {
         let partials = self.partials(input, keys, aggregates);
-        if !reduce.keys.is_empty() && aggregates.has_only_candidates() {
-            // Each row has a value, so those tell which groups are there.
-            let values = partials.flat_map(Partial::into_candidates);
+        let merged = aggregates.has_candidates().then(|| {
+            let values = partials.clone().flat_map(Partial::into_candidates);
+            let values = self.with_seed(values, reduce, || ((Row::new(), aggregates.no_candidates()), 1));
             let merger = aggregates.merger();
-            let merged = merge_values(values, &format!("{label}: values"), move |values| merger.merge(values));
-            return merged.map(|(key, merged)| (key, (Accumulator::default(), merged)));
-        }
-        let sums = partials.clone().inner.flat_map(|(partial, time, _)| match partial {
+            merge_values(values, &format!("{label}: values"), move |values| merger.merge(values))
+        });
+        let merged = match merged {
+            Some(merged) if aggregates.needs_no_sums() => {
+                return merged.map(|(key, merged)| (key, (Accumulator::default(), merged)));
+            }
+            merged => merged,
+        };
+        let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
             Partial::Sums(key, sums) => Some((key, time, sums)),
             Partial::Candidates(..) => None,
         });
         let sums = self.with_seed(sums.as_collection(), reduce, || (Row::new(), seed_sums()));
         let sums = accumulate(sums, label);
-        if !aggregates.has_candidates() {
-            return sums.map(|(key, sums)| (key, (sums, Row::new())));
-        }
-        let values = partials.flat_map(Partial::into_candidates);
-        let values = self.with_seed(values, reduce, || ((Row::new(), aggregates.no_candidates()), 1));
-        let merger = aggregates.merger();
-        let merged = merge_values(values, &format!("{label}: values"), move |values| merger.merge(values));
+        let Some(merged) = merged else { return sums.map(|(key, sums)| (key, (sums, Row::new()))) };
         let merged = arrange_rows(merged, &format!("{label}: merged"));
         let sums = arrange_rows(sums.map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
         sums.join_core(merged, |key, sums, merged| Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec()))))

@@ -21,7 +21,8 @@ const DRAINS_MS: [u64; 5] = [2, 5, 10, 20, DRAIN_IDLE_MS];
 const DRAIN_IDLE_MS: u64 = 50;
 const DRAINED_EVENTS: u64 = 400;
 const SECOND: Duration = Duration::from_secs(1);
-/// Above so many data events a millisecond only heads are copied, from the next drain on; below, whole messages a second later.
+/// Above so many data events a millisecond only heads are copied, from the next drain on; below, whole messages a second
+/// later.
 const BUSY_EVENTS_PER_MS: u64 = 20;
 const BUSY_CAPTURE_BYTES: u32 = 320;
 /// Without events a tick ends only after so many: each costs every operator of every view a look.
