@@ -24,9 +24,20 @@ def read(brokers, topic, isolation="read_committed"):
         return
     partitions = [TopicPartition(topic, number, 0) for number in found.partitions]
     deadline, ends = time.time() + PATIENCE, {}
+
+    def end_of(reader, partition):
+        """Where a partition ends; one that was made just now has no leader yet."""
+        while True:
+            try:
+                return reader.get_watermark_offsets(partition, timeout=20)[1]
+            except KafkaException:
+                if time.time() > deadline:
+                    raise
+                time.sleep(0.1)
+
     for partition in partitions:
-        end = ends[partition.partition] = dirty.get_watermark_offsets(partition, timeout=20)[1]
-        while isolation == "read_committed" and consumer.get_watermark_offsets(partition, timeout=20)[1] < end:
+        end = ends[partition.partition] = end_of(dirty, partition)
+        while isolation == "read_committed" and end_of(consumer, partition) < end:
             if time.time() > deadline:
                 raise TimeoutError("a transaction does not end")
             time.sleep(0.02)

@@ -45,7 +45,7 @@ fn curl_everything(server: &Server) -> Result<usize> {
 fn check(server: &Server) -> Result<()> {
     let agent = Agent::on_process(server.process.pid(), &[])?;
     let calls = curl_everything(server)?;
-    let seen = agent.settled("SELECT count(*) FROM http_events")?;
+    let seen = agent.settled_at("SELECT count(*) FROM http_events", calls as i64)?;
     let rows = agent.query(
         "SELECT req_method, req_path, resp_status, resp_body_size, latency, partial, trace_role FROM http_events",
     )?;
@@ -136,7 +136,7 @@ fn apache_as_root() -> Result<()> {
     processes::output(Command::new("ab").args(["-q", "-k", "-n", "2000", "-c", "20", &server.url("/1k.txt")]))?;
     processes::output(Command::new("curl").args(["-s", &server.url("/none")]))?;
     processes::output(Command::new("curl").args(["-s", &server.url("/100k.txt")]))?;
-    agent.settled("SELECT count(*) FROM http_events")?;
+    agent.settled_at("SELECT count(*) FROM http_events", 2002)?;
     let rows = agent.query(
         "SELECT req_method, req_path, resp_status, resp_body_size, count(*) AS n FROM http_events \
          GROUP BY req_method, req_path, resp_status, resp_body_size",
