@@ -88,7 +88,7 @@ fn view(agent: &Agent, name: &str) -> Result<(Rows, u64)> {
 /// Compares at the committed frontier: the view is asked before and after the topic is read, and has to be the same both
 /// times around it, so that it was that at the frontier, too.
 fn assert_the_topic_holds(agent: &Agent, name: &str, brokers: &str, topic: &str, mode: &str, node: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(40);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let (before, from) = view(agent, name)?;
         let (rows, frontier) = held(brokers, topic, mode, node)?;

@@ -9,9 +9,10 @@ pub mod sharing;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 
 /// A view that can be kept up in bounded memory.
 #[derive(Debug, Clone)]
@@ -33,6 +34,18 @@ impl ViewPlan {
 fn ages_events(node: &Node) -> bool {
     let here = matches!(&node.operator, Operator::Clocked { input, .. } if input.has_rows_of_events());
     here || node.inputs().into_iter().any(ages_events)
+}
+
+/// A column as it is.
+#[must_use]
+pub fn column(schema: &Schema, at: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(schema.field(at).name(), at))
+}
+
+/// The columns of both sides of a join, left ones first.
+#[must_use]
+pub fn both(left: &Schema, right: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(left.fields().iter().chain(right.fields()).cloned().collect::<Vec<_>>()))
 }
 
 /// An operator and the schema of its rows.

@@ -5,15 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
 use watershed_operators::{
     KeyArranged, KeyedRows, Row, RowArranged, RowTrace, Rows, Wanted, arrange_rows, keys_of, lookup, matching, pairs,
 };
 use watershed_query::view::sharing::{can_share, looked_up, side_identity};
-use watershed_query::view::{Join, Map, Node};
+use watershed_query::view::{Join, Map, Node, both, column};
 
 use super::{CHECKED, Renderer, below_maps, codec_of};
 use crate::codec::{Codec, Encoded};
@@ -136,7 +135,7 @@ impl<'scope> Renderer<'_, 'scope> {
         let (pairs, conditional) = match &join.filter {
             None => (pairs, None),
             Some(condition) => {
-                let both = both(left, right);
+                let both = both(&left.schema, &right.schema);
                 let pairs = self.mapped(pairs, &both, Some(condition), 0..both.fields().len(), &both);
                 (pairs, Some(both))
             }
@@ -250,20 +249,10 @@ impl<'scope> Renderer<'_, 'scope> {
     }
 }
 
-pub(super) fn column(schema: &SchemaRef, at: usize) -> Arc<dyn PhysicalExpr> {
-    Arc::new(Column::new(schema.field(at).name(), at))
-}
-
 /// A row's key. A row with a NULL in it matches nothing: it has an empty key if it is kept.
 fn key_at(encoded: &Encoded, columns: &[ArrayRef], row: usize, keeps_nulls: bool) -> Option<Row> {
     if columns.iter().all(|column| column.is_valid(row)) {
         return Some(encoded.row(row).to_vec());
     }
     keeps_nulls.then(Row::new)
-}
-
-/// The columns of both sides, left ones first.
-fn both(left: &Node, right: &Node) -> SchemaRef {
-    let fields = left.schema.fields().iter().chain(right.schema.fields()).cloned();
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -2,9 +2,8 @@
 //! is nothing to whoever makes names; so what a group is called is made once, kept, and put beside its sums.
 
 use watershed_operators::{KeyedRows, Rows, Wanted, arrange_rows, lookup};
-use watershed_query::view::{Node, Operator};
+use watershed_query::view::{Node, Operator, column};
 
-use super::join::column;
 use super::{CHECKED, Renderer, below_maps};
 use crate::codec::Codec;
 

@@ -7,12 +7,11 @@ use arrow::datatypes::{FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinSide, JoinType};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
 
 use super::shape::{column_of, is_identity};
 use crate::explain::names::names_of_keys;
 use crate::view::sharing::looked_up;
-use crate::view::{Join, Map, Node, Operator};
+use crate::view::{Join, Map, Node, Operator, both, column};
 
 /// Fewer look-ups than this are no more work for each change than to put names and sums together.
 const LOOKUPS_MIN: usize = 2;
@@ -165,7 +164,7 @@ impl<'p> Stack<'p> {
         let at_last: Vec<usize> = at_last.collect();
         let names = shown.above(self.names, None);
         let sums = Schema::new(self.reduce.schema.fields().iter().skip(self.keys).cloned().collect::<Fields>());
-        let made = both(&Arc::new(sums), &names.schema);
+        let made = both(&sums, &names.schema);
         let project = at_last.into_iter().map(|at| column(&made, at)).collect();
         let input = Box::new(apart(self.reduce.clone()));
         let named = Node { operator: Operator::Named { input, names: Box::new(names) }, schema: made };
@@ -210,14 +209,6 @@ impl Projection {
         let schema = Arc::new(Schema::new(self.fields));
         Node { operator: Operator::Map { input: Box::new(input), map }, schema }
     }
-}
-
-fn column(schema: &Schema, at: usize) -> Arc<dyn PhysicalExpr> {
-    Arc::new(Column::new(schema.field(at).name(), at))
-}
-
-fn both(left: &SchemaRef, right: &SchemaRef) -> SchemaRef {
-    Arc::new(Schema::new(left.fields().iter().chain(right.fields()).cloned().collect::<Fields>()))
 }
 
 #[cfg(test)]
