@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampNanosecondType;
 use arrow::error::ArrowError;
 use watershed_model::tables::K8S_ADDRESSES;
+use watershed_operators::reserve_gently;
 
 use crate::stored::StoredBatch;
 
@@ -72,6 +73,7 @@ impl OwnerChanges {
             match (known, known + diff) {
                 (0, 0) => {}
                 (0, count) => {
+                    reserve_gently(changes, 1);
                     changes.insert(at, (time, count));
                     learned.come.push(time);
                 }

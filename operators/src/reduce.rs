@@ -1,34 +1,54 @@
 //! Values that do not form a group (smallest, largest, last): all values of a key are kept and merged into one.
 
-use differential_dataflow::AsCollection;
-use differential_dataflow::VecCollection;
-use differential_dataflow::trace::implementations::containers::BatchContainer;
+use std::collections::BTreeMap;
 
-use crate::rows::{Row, RowBuilder, RowSpine, arrange_rows, bucket_of};
+use differential_dataflow::trace::cursor::{Cursor, cursor_list};
+use differential_dataflow::{AsCollection, VecCollection};
+
+use crate::rows::{Row, arrange_rows, bucket_of};
+use crate::total::on_batches;
 
 /// One value a key: `merge` of all its values, given in ascending order. Values whose multiplicity is not positive do
-/// not take part.
+/// not take part. What was made of a key is not kept but made again when it changes.
 pub fn merge_by_key<'scope>(
     values: VecCollection<'scope, u64, (Row, Row), i64>,
     name: &str,
     merge: impl Fn(&[&[u8]]) -> Row + 'static,
 ) -> VecCollection<'scope, u64, (Row, Row), i64> {
-    arrange_rows(values, name)
-        .reduce_abelian::<_, RowBuilder, RowSpine, crate::rows::Bytes, _>(
-            name,
-            move |_key, values, output| {
-                let present: Vec<&[u8]> =
-                    values.iter().filter(|(_, count)| *count > 0).map(|(value, _)| *value).collect();
-                if !present.is_empty() {
-                    output.push((merge(&present), 1));
+    let merged = move |values: &BTreeMap<&[u8], i64>| {
+        let present: Vec<&[u8]> = values.iter().filter(|(_, count)| **count > 0).map(|(value, _)| *value).collect();
+        (!present.is_empty()).then(|| merge(&present))
+    };
+    on_batches(arrange_rows(values, name), name, move |batches, before, give| {
+        let (mut changes, change_storage) = cursor_list(batches);
+        let (mut known, known_storage) = cursor_list(before);
+        while let Some(key) = changes.get_key(&change_storage) {
+            let mut values = BTreeMap::<&[u8], i64>::new();
+            known.seek_key(&known_storage, key);
+            if known.get_key(&known_storage) == Some(key) {
+                while let Some(value) = known.get_val(&known_storage) {
+                    known.map_times(&known_storage, |_, diff| *values.entry(value).or_default() += diff);
+                    known.step_val(&known_storage);
                 }
-            },
-            |updates, key, changes| {
-                updates.clear();
-                updates.extend(changes.drain(..).map(|(value, time, diff)| ((key.to_vec(), value), time, diff)));
-            },
-        )
-        .as_collection(|key, value| (crate::rows::Bytes::into_owned(key), crate::rows::Bytes::into_owned(value)))
+            }
+            let mut by_time = BTreeMap::<u64, Vec<(&[u8], i64)>>::new();
+            while let Some(value) = changes.get_val(&change_storage) {
+                changes.map_times(&change_storage, |time, diff| by_time.entry(*time).or_default().push((value, *diff)));
+                changes.step_val(&change_storage);
+            }
+            let mut old = merged(&values);
+            for (time, diffs) in by_time {
+                diffs.into_iter().for_each(|(value, diff)| *values.entry(value).or_default() += diff);
+                let new = merged(&values);
+                if old != new {
+                    old.into_iter().for_each(|old| give((key.to_vec(), old), time, -1));
+                    new.iter().for_each(|new| give((key.to_vec(), new.clone()), time, 1));
+                }
+                old = new;
+            }
+            changes.step_key(&change_storage);
+        }
+    })
 }
 
 /// As [`merge_by_key`] for keys of many values: values are merged within 256 buckets first, so one change re-reads

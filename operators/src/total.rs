@@ -1,6 +1,7 @@
 //! Sums by key over totally ordered times: each change costs a look-up of its key, and nothing is kept but the sums.
 
 use differential_dataflow::difference::{IsZero, Semigroup};
+use differential_dataflow::operators::arrange::Arranged;
 use differential_dataflow::trace::TraceReader;
 use differential_dataflow::trace::cursor::{Cursor, cursor_list};
 use differential_dataflow::trace::implementations::containers::BatchContainer;
@@ -59,6 +60,36 @@ where
     D: Data,
     L: FnMut(&[u8], Option<&R>, Option<&R>, &mut dyn FnMut(D, i64)) + 'static,
 {
+    on_batches(arranged, name, move |batches, before, give| {
+        let (mut changes, change_storage) = cursor_list(batches);
+        let (mut sums, sum_storage) = cursor_list(before);
+        while let Some(key) = changes.get_key(&change_storage) {
+            let mut sum: Option<R> = None;
+            sums.seek_key(&sum_storage, key);
+            if sums.get_key(&sum_storage) == Some(key) {
+                sums.map_times(&sum_storage, |_, diff| add(&mut sum, C::into_owned(diff)));
+            }
+            changes.map_times(&change_storage, |time, diff| {
+                let old = sum.clone();
+                add(&mut sum, C::into_owned(diff));
+                logic(key, old.as_ref(), sum.as_ref(), &mut |data, count| give(data, *time, count));
+            });
+            changes.step_key(&change_storage);
+        }
+    })
+}
+
+/// Calls `logic` with batches that came and those before them; it gives data, a time of the batches and a difference.
+pub(crate) fn on_batches<'scope, Tr, D, L>(
+    arranged: Arranged<'scope, Tr>,
+    name: &str,
+    mut logic: L,
+) -> VecCollection<'scope, u64, D, i64>
+where
+    Tr: TraceReader<Time = u64> + Clone + 'static,
+    D: Data,
+    L: FnMut(Vec<Tr::Batch>, Vec<Tr::Batch>, &mut dyn FnMut(D, u64, i64)) + 'static,
+{
     let mut trace = arranged.trace.clone();
     arranged
         .stream
@@ -80,25 +111,9 @@ where
                 });
                 if !capabilities.is_empty() {
                     let mut session = output.session(&capabilities);
-                    let (mut changes, change_storage) = cursor_list(batches);
                     let before =
                         trace.batches_through(lower.borrow()).expect("lower is the upper of a batch seen before");
-                    let (mut sums, sum_storage) = cursor_list(before);
-                    while let Some(key) = changes.get_key(&change_storage) {
-                        let mut sum: Option<R> = None;
-                        sums.seek_key(&sum_storage, key);
-                        if sums.get_key(&sum_storage) == Some(key) {
-                            sums.map_times(&sum_storage, |_, diff| add(&mut sum, C::into_owned(diff)));
-                        }
-                        changes.map_times(&change_storage, |time, diff| {
-                            let old = sum.clone();
-                            add(&mut sum, C::into_owned(diff));
-                            logic(key, old.as_ref(), sum.as_ref(), &mut |data, count| {
-                                session.give((data, *time, count))
-                            });
-                        });
-                        changes.step_key(&change_storage);
-                    }
+                    logic(batches, before, &mut |data, time, count| session.give((data, time, count)));
                 }
                 trace.advance_upper(&mut upper);
                 trace.set_logical_compaction(upper.borrow());
