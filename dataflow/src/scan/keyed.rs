@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
-use arrow::compute::{and, filter_record_batch, take, take_record_batch};
+use arrow::compute::{and, filter_record_batch, take};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::error::{DataFusionError, Result};
@@ -138,12 +138,14 @@ impl Plan {
     fn read<'a>(&self, stored: &'a StoredBatch, keyed: &'a Keyed) -> Result<Read<'a>> {
         let malformed = || DataFusionError::Internal("an event has a time".into());
         let times = stored.times().ok_or_else(malformed)?;
-        let mut batch = stored.columns(&self.arguments.columns)?;
-        let mut times = Cow::Borrowed(times);
-        if let Some(rows) = &keyed.rows {
-            batch = take_record_batch(&batch, rows)?;
-            times = rows.values().iter().map(|row| times[*row as usize]).collect();
-        }
+        let columns = &self.arguments.columns;
+        let (batch, times) = match &keyed.rows {
+            Some(rows) => {
+                let times = rows.values().iter().map(|row| times[*row as usize]).collect();
+                (stored.columns_of(columns, rows)?, times)
+            }
+            None => (stored.columns(columns)?, Cow::Borrowed(times)),
+        };
         let arguments = self.arguments.expressions.iter().map(|argument| evaluate(argument, &batch));
         let (keys, of_row) = (Cow::Borrowed(&keyed.keys[..]), Cow::Borrowed(&keyed.of_row[..]));
         Ok(Read { keys, of_row, arguments: arguments.collect::<Result<_>>()?, times })
