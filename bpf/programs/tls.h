@@ -23,13 +23,29 @@ static __always_inline struct tls_key tls_key_of(__u64 session)
 	return key;
 }
 
+static __always_inline __u32 *tls_process(__u64 thread)
+{
+	__u32 place = (thread >> 32) % TLS_PROCESSES;
+	return bpf_map_lookup_elem(&tls_processes, &place);
+}
+
+/* The current process calls a TLS library. */
+static __always_inline void tls_called(__u64 thread)
+{
+	__u32 *calls = tls_process(thread);
+	if (calls && !*calls)
+		*calls = 1;
+}
+
 /* `moved` is where the library writes the number of bytes, 0 if it returns it. */
 static __always_inline int tls_enter(__u64 session, __u64 buffer, __u64 moved, __u32 direction)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct tls_call call = { .session = session, .buffer = buffer, .moved = moved, .direction = direction };
-	if (thread >> 32 != settings.self_tgid)
-		bpf_map_update_elem(&tls_calls, &thread, &call, BPF_ANY);
+	if (thread >> 32 == settings.self_tgid)
+		return 0;
+	tls_called(thread);
+	bpf_map_update_elem(&tls_calls, &thread, &call, BPF_ANY);
 	return 0;
 }
 
@@ -40,6 +56,7 @@ static __always_inline int tls_handshake(__u64 session)
 	struct tls_key key = tls_key_of(session);
 	struct tls_session *known = bpf_map_lookup_elem(&tls_sessions, &key);
 	__u64 *last = bpf_map_lookup_elem(&tls_threads, &thread);
+	tls_called(thread);
 	if (!last)
 		bpf_map_update_elem(&tls_threads, &thread, &none, BPF_ANY);
 	if (!known) {
@@ -139,6 +156,9 @@ static __always_inline int tls_ended(__u64 session)
 static __always_inline void tls_saw_socket(struct connection *connection, __u64 cookie)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
+	__u32 *calls = tls_process(thread);
+	if (!calls || !*calls)
+		return;
 	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, &thread);
 	if (call) {
 		call->cookie = cookie;

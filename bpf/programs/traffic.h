@@ -29,10 +29,13 @@ static __always_inline bool is_muted(struct connection *connection, __u64 cookie
 /* A load that begins at once fills the ring before user space asks for less: from a quarter on, heads must do. */
 #define CROWDED_BYTES 320
 
-static __always_inline __u64 capture_limit(void)
+/* How much is copied of a head of `length` bytes; the ring is asked only where it matters, since that is a call each time. */
+static __always_inline __u64 capture_limit(__u64 length)
 {
 	__u64 limit = live.capture_bytes;
-	if (limit > CROWDED_BYTES && bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
+	if (length <= CROWDED_BYTES || limit <= CROWDED_BYTES)
+		return limit;
+	if (bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&data, BPF_RB_RING_SIZE) / 4)
 		return CROWDED_BYTES;
 	return limit;
 }
@@ -52,11 +55,10 @@ static __always_inline struct data_header *reserve(__u64 size)
 	return bpf_ringbuf_reserve(&data, sizeof(struct data_header) + PAYLOAD_LIMIT, 0);
 }
 
-/* One buffer goes from user memory to the ring directly; false if the ring is full. */
-static __always_inline bool send_single(struct data_header *header, struct source *source)
+/* Up to `limit` bytes of one buffer go from user memory to the ring directly; false if the ring is full. */
+static __always_inline bool send_single(struct data_header *header, struct source *source, __u64 limit)
 {
 	__u64 size = source->kind == SOURCE_NONE ? 0 : header->length;
-	__u64 limit = capture_limit();
 	if (size > limit)
 		size = limit;
 	if (size > source->count)
@@ -77,14 +79,14 @@ static __always_inline bool send_single(struct data_header *header, struct sourc
 }
 
 /* Several buffers are put together first, since their places in a record would not be constant. */
-static __always_inline bool send_vectors(struct data_header *header, struct source *source)
+static __always_inline bool send_vectors(struct data_header *header, struct source *source, __u64 limit)
 {
 	__u32 zero = 0;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	if (!scratch)
 		return false;
 	scratch->vector = scratch->inside = 0;
-	__u64 captured = copy_vectors(source->pointer, source->count, header->length, capture_limit());
+	__u64 captured = copy_vectors(source->pointer, source->count, header->length, limit);
 	asm volatile("%0 &= 0xfff" : "+r"(captured));
 	header->captured = captured;
 	scratch->header = *header;
@@ -120,12 +122,12 @@ static __always_inline void sniff(struct connection *connection, struct source *
 	}
 }
 
-/* Whether more of a transfer is wanted than its head. */
-static __always_inline bool is_whole(struct connection *connection, struct data_header *header, struct source *source)
+/* Whether more of a transfer is wanted than `limit` bytes of its head. */
+static __always_inline bool is_whole(struct connection *connection, struct data_header *header, struct source *source, __u64 limit)
 {
 	if (header->position == 0 && source->kind != SOURCE_NONE)
 		sniff(connection, source);
-	if (header->length <= capture_limit() || source->kind == SOURCE_NONE)
+	if (header->length <= limit || source->kind == SOURCE_NONE)
 		return false;
 	/* Two pieces of a datagram would be two datagrams. */
 	if (connection->transport == IPPROTO_UDP && header->length > PIECE_BYTES)
@@ -227,9 +229,10 @@ enum part { PART_HEAD, PART_WHOLE };
 /* Hands content to user space; returns the bytes that found no room. */
 static __always_inline __u64 send(struct connection *connection, struct data_header *header, struct source *source, const enum part part)
 {
-	if (part == PART_WHOLE && is_whole(connection, header, source))
+	__u64 limit = capture_limit(header->length);
+	if (part == PART_WHOLE && is_whole(connection, header, source, limit))
 		return send_whole(header, source);
-	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source) : send_single(header, source);
+	bool sent = source->kind == SOURCE_VECTORS ? send_vectors(header, source, limit) : send_single(header, source, limit);
 	return sent ? 0 : header->length;
 }
 

@@ -201,25 +201,37 @@ impl Aggregates {
         Ok(Output::Candidate(self.candidates.len() - 1))
     }
 
-    /// Adds rows to their groups: `groups` and `weights` have one entry a row.
+    /// What an expression behind the keys is for each row.
+    fn argument<'a>(&self, arguments: &'a [ArrayRef], expression: usize) -> &'a ArrayRef {
+        &arguments[expression - self.keys]
+    }
+
+    /// Adds rows to their groups: `arguments` are the expressions behind the keys; `groups` and `weights` have one entry
+    /// a row.
     pub(crate) fn add(
         &self,
-        columns: &[ArrayRef],
+        arguments: &[ArrayRef],
         groups: &[u32],
         weights: Option<&[i64]>,
         table: &mut LaneTable,
     ) -> Result<(), ArrowError> {
         let weight = |row: usize| weights.map_or(1, |weights| weights[row]);
+        let mut rows = vec![0; table.dense.len() / table.width];
         for (row, group) in groups.iter().enumerate() {
-            table.dense[*group as usize * table.width] += weight(row);
+            rows[*group as usize] += weight(row);
         }
+        table.add_each(0, &rows);
         for (at, source) in self.sources.iter().enumerate() {
-            let filter = source.filter.map(|filter| columns[filter].as_boolean());
-            let argument = source.argument.map(|argument| &columns[argument]);
+            let filter = source.filter.map(|filter| self.argument(arguments, filter).as_boolean());
+            let argument = source.argument.map(|argument| self.argument(arguments, argument));
             let offset = 1 + 2 * at;
             match source.adds {
                 Adds::Count => {
                     let nulls = argument.and_then(|array| array.logical_nulls());
+                    if filter.is_none() && nulls.is_none() {
+                        table.add_each(offset, &rows);
+                        continue;
+                    }
                     for (row, group) in groups.iter().enumerate() {
                         if passes(filter, row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                             table.add(*group, offset, weight(row));
@@ -310,11 +322,10 @@ impl Aggregates {
     }
 
     /// Each row's candidates for the values that are not sums, encoded as [`merge_candidates`] reads them.
-    pub(crate) fn candidates(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Vec<u8>>, ArrowError> {
+    pub(crate) fn candidates(&self, arguments: &[ArrayRef], rows: usize) -> Result<Vec<Vec<u8>>, ArrowError> {
         let mut encoded = vec![Vec::new(); rows];
         for candidate in &self.candidates {
-            let arrays: Vec<ArrayRef> = candidate.arguments.iter().map(|at| Arc::clone(&columns[*at])).collect();
-            let filter = candidate.filter.map(|filter| columns[filter].as_boolean());
+            let (arrays, filter) = self.values(candidate, arguments);
             if candidate.choice == Choice::Lines {
                 let texts = arrays[0].as_string::<i32>();
                 for (row, bytes) in encoded.iter_mut().enumerate() {
@@ -330,6 +341,55 @@ impl Aggregates {
             }
         }
         Ok(encoded)
+    }
+
+    fn values<'a>(
+        &self,
+        candidate: &Candidate,
+        arguments: &'a [ArrayRef],
+    ) -> (Vec<ArrayRef>, Option<&'a BooleanArray>) {
+        let arrays = candidate.arguments.iter().map(|at| Arc::clone(self.argument(arguments, *at))).collect();
+        (arrays, candidate.filter.map(|filter| self.argument(arguments, filter).as_boolean()))
+    }
+
+    /// What is chosen among the rows of each group; nothing where there are only sums.
+    pub(crate) fn chosen_of(
+        &self,
+        arguments: &[ArrayRef],
+        of_row: &[u32],
+        groups: usize,
+    ) -> Result<Vec<Vec<u8>>, ArrowError> {
+        let mut chosen = vec![Vec::new(); if self.has_candidates() { groups } else { 0 }];
+        for candidate in &self.candidates {
+            let (arrays, filter) = self.values(candidate, arguments);
+            let counts = |row: usize| passes(filter, row) && arrays.iter().all(|array| array.is_valid(row));
+            let rows = of_row.iter().enumerate().filter(|(row, _)| counts(*row));
+            if candidate.choice == Choice::Lines {
+                let texts = arrays[0].as_string::<i32>();
+                let mut of_group = vec![Vec::new(); groups];
+                rows.for_each(|(row, group)| of_group[*group as usize].push(texts.value(row).as_bytes()));
+                for (bytes, texts) in chosen.iter_mut().zip(of_group) {
+                    put(bytes, (!texts.is_empty()).then(|| lines_of(texts.into_iter())).as_deref());
+                }
+                continue;
+            }
+            let values = candidate.codec.encode(&arrays)?;
+            let is_better = |row: usize, than: usize| match candidate.choice {
+                Choice::Smallest => values.row(row) < values.row(than),
+                Choice::Largest | Choice::Lines => values.row(row) > values.row(than),
+            };
+            let mut best: Vec<Option<usize>> = vec![None; groups];
+            for (row, group) in rows {
+                let best = &mut best[*group as usize];
+                if best.is_none_or(|best| is_better(row, best)) {
+                    *best = Some(row);
+                }
+            }
+            for (bytes, best) in chosen.iter_mut().zip(best) {
+                put(bytes, best.map(|row| values.row(row)));
+            }
+        }
+        Ok(chosen)
     }
 
     /// Candidates of no row.
@@ -428,6 +488,13 @@ impl LaneTable {
     fn add(&mut self, group: u32, offset: usize, value: i64) {
         let sum = &mut self.dense[group as usize * self.width + offset];
         *sum = sum.wrapping_add(value);
+    }
+
+    /// Adds to every group what it has here.
+    fn add_each(&mut self, offset: usize, values: &[i64]) {
+        for (sums, value) in self.dense.chunks_exact_mut(self.width).zip(values) {
+            sums[offset] = sums[offset].wrapping_add(*value);
+        }
     }
 
     fn add_sparse(&mut self, group: u32, lane: Lane, count: i64) {

@@ -38,12 +38,6 @@ impl Codec {
         Self::new(schema.fields().iter().map(|field| field.data_type().clone()).collect())
     }
 
-    /// A codec for the same columns without one of them.
-    pub(crate) fn without(&self, column: usize) -> Result<Self, ArrowError> {
-        let others = self.types.iter().enumerate().filter(|(at, _)| *at != column);
-        Self::new(others.map(|(_, data_type)| data_type.clone()).collect())
-    }
-
     /// Rows of the columns, which are cast to the codec's types where they differ.
     pub(crate) fn encode(&self, columns: &[ArrayRef]) -> Result<Encoded, ArrowError> {
         if self.types.is_empty() {

@@ -2,6 +2,7 @@
 //! snapshot and then every change. At each `Progress(T)` the rows added up are what the same script answers at `T`.
 
 mod aggregate;
+mod alike;
 mod codec;
 mod error;
 mod group;

@@ -1,5 +1,7 @@
 //! The leaves of a view: event scans with their windows, aggregated per tick where a reduce stands right above them.
 
+mod inlined;
+mod keyed;
 mod reduce;
 mod spans;
 
@@ -7,9 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use watershed_model::TickTime;
 use watershed_operators::Row;
-use watershed_query::view::Window;
+use watershed_query::view::{EventScan, Map, Window};
 
 use crate::codec::Codec;
 use crate::losses::Losses;
@@ -17,7 +20,11 @@ use crate::panes::{Panes, Standing};
 use crate::stored::StoredBatch;
 use crate::vector::Chain;
 
+pub(crate) use keyed::{Keyed, KeyedReader, Keying};
 pub(crate) use reduce::ReduceScan;
+
+/// An event scan and the maps above it, in order.
+pub(crate) type Scanned<'p> = (&'p EventScan, Vec<(Map, SchemaRef)>);
 
 /// What a leaf is fed with.
 pub(crate) enum Item {

@@ -24,7 +24,7 @@ pub use bundled::{Bundled, bundled};
 pub use execute::{QueryError, Snapshot, execute, reads_since};
 pub use explain::{Explanation, explain};
 pub use lower::{Refusal, lower};
-pub use render::render_columns;
+pub use render::{render_column, render_columns};
 pub use script::{Catalog, Export, Inputs, OutputColumn, Script, ScriptError, ScriptTable, compile, compile_with};
 pub use virtual_columns::{VIRTUAL_COLUMNS, VirtualColumn};
 

@@ -12,22 +12,19 @@ use watershed_model::{Storage, Table};
 
 /// The chosen columns of a batch in storage schema, rendered; no other column is touched.
 pub fn render_columns(table: &Table, batch: &RecordBatch, columns: &[usize]) -> Result<RecordBatch, ArrowError> {
-    let mut fields = Vec::with_capacity(columns.len());
-    let mut arrays = Vec::with_capacity(columns.len());
-    for &position in columns {
-        let column = table
-            .columns
-            .get(position)
-            .filter(|_| position < batch.num_columns())
-            .ok_or_else(|| ArrowError::SchemaError(format!("{} has no column {position}", table.name)))?;
-        fields.push(column.field());
-        arrays.push(render(column.storage, batch.column(position))?);
-    }
+    let rendered = columns.iter().map(|position| {
+        let missing = || ArrowError::SchemaError(format!("{} has no column {position}", table.name));
+        let column = table.columns.get(*position).ok_or_else(missing)?;
+        let stored = batch.columns().get(*position).ok_or_else(missing)?;
+        Ok((column.field(), render_column(column.storage, stored)?))
+    });
+    let (fields, arrays): (Vec<_>, Vec<_>) = rendered.collect::<Result<Vec<_>, ArrowError>>()?.into_iter().unzip();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
 }
 
-fn render(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+/// One stored column, rendered.
+pub fn render_column(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let mut text = StringBuilder::new();
     match storage {
         Storage::Plain => return Ok(Arc::clone(array)),

@@ -27,3 +27,12 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } tls_threads SEC(".maps");
+
+/* Which processes have called a TLS library, by a part of their number: transfers of the others need no look-up. */
+#define TLS_PROCESSES 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TLS_PROCESSES);
+	__type(key, __u32);
+	__type(value, __u32);
+} tls_processes SEC(".maps");

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::{AsCollection, Data, ExchangeData, VecCollection};
 use timely::container::CapacityContainerBuilder;
@@ -11,13 +11,13 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
 use watershed_operators::{Accumulator, Emit, Row, Rows, accumulate, arrange_rows, leaf, merge_values};
-use watershed_query::view::{EventScan, Map, Node, Operator, Reduce, Span};
+use watershed_query::view::{Node, Operator, Reduce, Span};
 
 use super::{CHECKED, Feeds, Renderer, below_maps, codec_of};
 use crate::aggregate::{Aggregates, SEED};
 use crate::codec::Codec;
 use crate::group::group;
-use crate::scan::{Item, ReduceScan};
+use crate::scan::{Item, KeyedReader, ReduceScan, Scanned};
 
 impl<'scope> Renderer<'_, 'scope> {
     pub(super) fn reduce(&mut self, input: &Node, reduce: &Reduce) -> Rows<'scope> {
@@ -66,7 +66,11 @@ impl<'scope> Renderer<'_, 'scope> {
         let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
         tables.sort_unstable();
         tables.dedup();
-        let reader = |(scan, steps): Scanned<'_>| (scan.table, self.reader(scan, steps, aggregates.expressions()));
+        let reader = |scanned: Scanned<'_>| {
+            let (scan, steps) = &scanned;
+            let reader = self.reader(scan, steps.clone(), aggregates.expressions());
+            (scan.table, KeyedReader::new(reader, &scanned, aggregates, span))
+        };
         let readers = scans.into_iter().map(reader).collect();
         let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window, span);
         let name = self.label("events");
@@ -94,13 +98,14 @@ impl<'scope> Renderer<'_, 'scope> {
             if !aggregates.needs_no_sums() {
                 let groups = group(&encoded, &tags);
                 let mut table = aggregates.table(groups.firsts.len());
-                aggregates.add(columns, &groups.of_row, Some(&weights), &mut table)?;
+                aggregates.add(&columns[aggregates.keys()..], &groups.of_row, Some(&weights), &mut table)?;
                 for ((first, time), sums) in groups.firsts.iter().zip(aggregates.accumulators(table)) {
                     give((Partial::Sums(encoded.row(*first as usize).to_vec(), sums), *time as u64, 1));
                 }
             }
             if aggregates.has_candidates() {
-                for (at, candidates) in aggregates.candidates(columns, origins.len())?.into_iter().enumerate() {
+                let candidates = aggregates.candidates(&columns[aggregates.keys()..], origins.len())?;
+                for (at, candidates) in candidates.into_iter().enumerate() {
                     give((Partial::Candidates(encoded.row(at).to_vec(), candidates), tags[at] as u64, weights[at]));
                 }
             }
@@ -226,9 +231,6 @@ fn seed_sums() -> Accumulator {
 
 /// The sums of a key, and what was chosen of its values; nothing, where none are there.
 type Group = (Accumulator, Row);
-
-/// An event scan and the maps above it, in order.
-type Scanned<'p> = (&'p EventScan, Vec<(Map, SchemaRef)>);
 
 /// The event scans under a tree of unions and maps; at least one.
 fn peel(node: &Node) -> Option<Vec<Scanned<'_>>> {

@@ -1,29 +1,30 @@
 //! Scans of event tables with one window, summed up together: one change a key and tick is handed on.
 
 mod groups;
+mod paned;
 
 use std::rc::Rc;
 
-use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 use watershed_model::TickTime;
 use watershed_operators::{Accumulator, Row};
 use watershed_query::view::{Span, Window};
 
-use super::spans::{Found, Spans};
-use super::{EventReader, Item};
+use super::Item;
+use super::keyed::{KeyedReader, Read};
+use super::spans::Spans;
 use crate::aggregate::Aggregates;
-use crate::codec::{Codec, Encoded};
-use crate::group::{self, group};
+use crate::codec::Codec;
 use crate::stored::StoredBatch;
 pub(super) use groups::Groups;
+use paned::Paned;
 
 /// What is handed on: a key, and what is added to its sums and its values.
 pub(super) type Emit<'a> = &'a mut dyn FnMut(Row, Accumulator);
 
 /// The leaf of a reduce right above scans.
 pub(crate) struct ReduceScan {
-    readers: Vec<(&'static str, EventReader)>,
+    readers: Vec<(&'static str, KeyedReader)>,
     sums: Sums,
     now: Option<u64>,
 }
@@ -31,14 +32,14 @@ pub(crate) struct ReduceScan {
 impl ReduceScan {
     /// `readers` by the table that each reads; all make the same columns.
     pub(crate) fn new(
-        readers: Vec<(&'static str, EventReader)>,
+        readers: Vec<(&'static str, KeyedReader)>,
         codec: Codec,
         aggregates: Rc<Aggregates>,
         window: Option<Window>,
         span: Option<Span>,
     ) -> Self {
         let groups = Groups::new(window, aggregates.merger());
-        let spans = span.map(|span| Spans::new(span, &codec));
+        let spans = span.map(Spans::new);
         ReduceScan { readers, sums: Sums { codec, aggregates, groups, spans }, now: None }
     }
 
@@ -63,24 +64,6 @@ impl ReduceScan {
     }
 }
 
-/// Rows by group: key and pane.
-pub(super) struct Grouped {
-    pub(super) groups: group::Groups,
-    pub(super) keys: Encoded,
-    pub(super) spans: Option<Found>,
-    /// Of each group, where its key and its span are.
-    pub(super) places: Vec<usize>,
-}
-
-impl Grouped {
-    /// Groups rows by their whole keys.
-    pub(super) fn by_row(keys: Encoded, panes: &[i64], spans: Option<Found>) -> Self {
-        let groups = group(&keys, panes);
-        let places = groups.firsts.iter().map(|(first, _)| *first as usize).collect();
-        Grouped { groups, keys, spans, places }
-    }
-}
-
 /// From rows to the groups of all panes.
 pub(super) struct Sums {
     pub(super) codec: Codec,
@@ -100,50 +83,39 @@ impl Sums {
     /// Adds a batch's rows, or those with some addresses only.
     pub(super) fn read(
         &mut self,
-        reader: &EventReader,
+        reader: &KeyedReader,
         stored: &StoredBatch,
         only: Option<&[Box<str>]>,
         emit: Emit<'_>,
     ) {
-        reader.read(stored, |columns, times| {
-            let rows = times.len();
-            let added = match (only, &self.spans) {
-                (Some(addresses), Some(spans)) => spans.only(columns, &times, addresses),
-                _ => Ok((columns.to_vec(), times)),
+        reader.read(stored, |read| {
+            let rows = read.times.len();
+            let read = match (only, &self.spans) {
+                (Some(addresses), Some(spans)) => spans.only(read, addresses),
+                _ => Ok(read),
             };
-            if added.and_then(|(columns, times)| self.add(&columns, &times, emit)).is_err() {
-                reader.losses.add(&reader.owner, "malformed_batch", rows as i64, 0);
+            if read.and_then(|read| self.add(read, emit)).is_err() {
+                reader.lost(rows);
             }
         });
     }
 
     /// Adds rows to their groups.
-    fn add(&mut self, columns: &[ArrayRef], times: &[i64], emit: Emit<'_>) -> Result<(), ArrowError> {
+    fn add(&mut self, read: Read<'_>, emit: Emit<'_>) -> Result<(), ArrowError> {
         let Sums { codec, aggregates, groups, spans } = self;
-        let panes: Vec<i64> = times.iter().map(|time| groups.panes.pane_of(*time)).collect();
-        let keys = &columns[..aggregates.keys()];
-        let grouped = match spans {
-            Some(spans) => spans.group(codec, keys, times, &panes)?,
-            None => Grouped::by_row(codec.encode(keys)?, &panes, None),
+        let read = match spans {
+            Some(spans) if !spans.last(&read)? => read.apart()?,
+            _ => read,
         };
-        let Grouped { groups: found, keys, spans, places } = grouped;
-        let mut table = aggregates.table(found.firsts.len());
-        aggregates.add(columns, &found.of_row, None, &mut table)?;
-        let mut chosen: Vec<Row> = Vec::new();
-        if aggregates.has_candidates() {
-            chosen = vec![aggregates.no_candidates(); found.firsts.len()];
-            for (candidates, group) in aggregates.candidates(columns, times.len())?.iter().zip(&found.of_row) {
-                let known = &mut chosen[*group as usize];
-                *known = groups.merger.merge(&[known, candidates]);
-            }
-        }
-        let sums = aggregates.accumulators(table).into_iter();
-        for (at, (mut sums, ((_, pane), place))) in sums.zip(found.firsts.iter().zip(places)).enumerate() {
-            if let Some(value) = chosen.get(at) {
+        let paned = Paned::of(&read, &groups.panes, spans.as_ref(), codec)?;
+        let mut table = aggregates.table(paned.groups());
+        aggregates.add(&read.arguments, &paned.of_row, None, &mut table)?;
+        let chosen = aggregates.chosen_of(&read.arguments, &paned.of_row, paned.groups())?;
+        for (group, mut sums) in aggregates.accumulators(table).into_iter().enumerate() {
+            if let Some(value) = chosen.get(group) {
                 sums.add_value(value, 1);
             }
-            let span = spans.as_ref().map(|found| found.of(place));
-            groups.add(keys.row(place), sums, *pane, span, emit);
+            groups.add(paned.key(group), sums, paned.pane(group), paned.span(group), emit);
         }
         Ok(())
     }

@@ -1,20 +1,17 @@
 //! Keys with the span of their address: found when rows are read, once a group unless an address changes its owner among
-//! them. When the owners of an address change
-//! afterwards, the sums of that address are moved to other spans; only the pane in which a change falls is read again.
+//! them. When the owners of an address change afterwards, the sums of that address are moved to other spans; only the pane
+//! in which a change falls is read again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, StringArray, TimestampNanosecondArray, UInt32Array};
-use arrow::compute::{filter, take};
+use arrow::array::{ArrayRef, AsArray, StringArray, TimestampNanosecondArray};
 use arrow::error::ArrowError;
 use watershed_query::view::Span;
 
-use super::EventReader;
-use super::reduce::{Emit, Grouped, Sums};
-use crate::codec::Codec;
-use crate::group::group;
+use super::keyed::{KeyedReader, Read};
+use super::reduce::{Emit, Sums};
 use crate::keys::Number;
 use crate::owners::{Learned, OwnerChanges};
 use crate::recall::Recall;
@@ -23,8 +20,6 @@ use crate::stored::StoredBatch;
 /// What it takes to know spans, and to change them.
 pub(super) struct Spans {
     span: Span,
-    /// For the key without the span.
-    others: Codec,
     owners: OwnerChanges,
     /// The batches in the window.
     recalls: VecDeque<Rc<Recall>>,
@@ -52,10 +47,8 @@ struct Move {
 }
 
 impl Spans {
-    /// `codec` is the whole key's.
-    pub(super) fn new(span: Span, codec: &Codec) -> Self {
-        let others = codec.without(span.key).expect("what is encoded with more is encoded alone");
-        Spans { span, others, owners: OwnerChanges::default(), recalls: VecDeque::new(), first_ns: i64::MIN }
+    pub(super) fn new(span: Span) -> Self {
+        Spans { span, owners: OwnerChanges::default(), recalls: VecDeque::new(), first_ns: i64::MIN }
     }
 
     /// Keeps what it takes to read a batch again.
@@ -71,71 +64,42 @@ impl Spans {
         }
     }
 
-    /// Groups rows by their keys, whose span is put in.
-    pub(super) fn group(
+    /// Whether each address has one owner from the first to the last of these rows.
+    pub(super) fn last(&self, read: &Read<'_>) -> Result<bool, ArrowError> {
+        let times = read.bounds();
+        let lasts = |address: Option<&str>| {
+            let [before, after] = times.map(|time| self.owners.since(address.unwrap_or_default(), time));
+            before == after
+        };
+        Ok(self.addresses(&read.keys)?.iter().all(lasts))
+    }
+
+    /// Keys with the spans of their addresses at these times, and what was found.
+    pub(super) fn put_in(
         &self,
-        codec: &Codec,
-        keys: &[ArrayRef],
-        times: &[i64],
-        panes: &[i64],
-    ) -> Result<Grouped, ArrowError> {
-        let others: Vec<ArrayRef> = keys
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != self.span.key)
-            .map(|(_, column)| Arc::clone(column))
-            .collect();
-        let groups = group(&self.others.encode(&others)?, panes);
-        let firsts = UInt32Array::from_iter_values(groups.firsts.iter().map(|(first, _)| *first));
-        let heads = keys.iter().map(|column| take(column, &firsts, None)).collect::<Result<Vec<_>, _>>()?;
-        let addresses = self.addresses(&heads)?;
-        if let Some(since) = self.lasting(addresses, times) {
-            let (found, keys) = self.found(addresses.clone(), since, &heads);
-            let places = (0..groups.firsts.len()).collect();
-            return Ok(Grouped { groups, keys: codec.encode(&keys)?, spans: Some(found), places });
-        }
-        let addresses = self.addresses(keys)?;
+        mut keys: Vec<ArrayRef>,
+        times: impl Iterator<Item = i64>,
+    ) -> Result<(Vec<ArrayRef>, Found), ArrowError> {
+        let addresses = self.addresses(&keys)?.clone();
         let spans = addresses.iter().zip(times);
-        let since = spans.map(|(address, time)| self.owners.since(address.unwrap_or_default(), *time)).collect();
-        let (found, keys) = self.found(addresses.clone(), since, keys);
-        Ok(Grouped::by_row(codec.encode(&keys)?, panes, Some(found)))
-    }
-
-    /// The spans of addresses, if each has one for all of these times.
-    fn lasting(&self, addresses: &StringArray, times: &[i64]) -> Option<Vec<i64>> {
-        let [first, last] = [times.iter().min(), times.iter().max()].map(|time| time.copied().unwrap_or_default());
-        let lasting = addresses.iter().map(|address| {
-            let [before, after] = [first, last].map(|time| self.owners.since(address.unwrap_or_default(), time));
-            (before == after).then_some(after)
-        });
-        lasting.collect()
-    }
-
-    /// What was found, and keys with it.
-    fn found(&self, addresses: StringArray, since: Vec<i64>, keys: &[ArrayRef]) -> (Found, Vec<ArrayRef>) {
-        let since = TimestampNanosecondArray::from(since).with_timezone("+00:00");
-        let mut keys = keys.to_vec();
-        keys[self.span.key] = Arc::new(since.clone());
-        (Found { addresses, since }, keys)
+        let since = spans.map(|(address, time)| self.owners.since(address.unwrap_or_default(), time));
+        let since = TimestampNanosecondArray::from_iter_values(since).with_timezone("+00:00");
+        keys.insert(self.span.key, Arc::new(since.clone()));
+        Ok((keys, Found { addresses, since }))
     }
 
     /// The rows with one of these addresses.
-    pub(super) fn only(
-        &self,
-        columns: &[ArrayRef],
-        times: &[i64],
-        addresses: &[Box<str>],
-    ) -> Result<(Vec<ArrayRef>, Vec<i64>), ArrowError> {
+    pub(super) fn only<'a>(&self, read: Read<'a>, addresses: &[Box<str>]) -> Result<Read<'a>, ArrowError> {
         let wanted = |address: Option<&str>| addresses.iter().any(|one| Some(one.as_ref()) == address);
-        let mask: BooleanArray = self.addresses(columns)?.iter().map(|address| Some(wanted(address))).collect();
-        let columns = columns.iter().map(|column| filter(column, &mask)).collect::<Result<_, _>>()?;
-        let times = times.iter().zip(mask.values()).filter(|(_, wanted)| *wanted).map(|(time, _)| *time);
-        Ok((columns, times.collect()))
+        let wanted: Vec<bool> = self.addresses(&read.keys)?.iter().map(wanted).collect();
+        read.only(&wanted)
     }
 
-    fn addresses<'a>(&self, columns: &'a [ArrayRef]) -> Result<&'a StringArray, ArrowError> {
+    /// The addresses among keys without spans.
+    fn addresses<'a>(&self, keys: &'a [ArrayRef]) -> Result<&'a StringArray, ArrowError> {
+        let Span { key, address } = self.span;
         let malformed = || ArrowError::SchemaError("an address is a text".into());
-        columns[self.span.address].as_string_opt::<i32>().ok_or_else(malformed)
+        keys[address - usize::from(address > key)].as_string_opt::<i32>().ok_or_else(malformed)
     }
 
     /// All rows that were read of a span of time, unless the store lost some of them.
@@ -149,15 +113,14 @@ impl Sums {
     /// Takes changes of owners in: what was summed up before them gets the spans that they make.
     pub(super) fn respan(
         &mut self,
-        readers: &[(&'static str, EventReader)],
+        readers: &[(&'static str, KeyedReader)],
         rows: &StoredBatch,
         diffs: &[i64],
         emit: Emit<'_>,
     ) {
         let (Some(spans), Some((_, reader))) = (&mut self.spans, readers.first()) else { return };
         let Ok(learned) = spans.owners.learn(rows, diffs) else {
-            reader.losses.add(&reader.owner, "malformed_batch", rows.rows() as i64, 0);
-            return;
+            return reader.lost(rows.rows());
         };
         let (mut moves, splits) = self.affected(&learned);
         for (pane, addresses) in splits {
@@ -166,13 +129,13 @@ impl Sums {
                 Some(batches) => self.split(readers, pane, (&addresses, &batches), emit),
                 None => {
                     let kept = addresses.iter().flat_map(|address| self.moves(pane, address)).collect::<Vec<_>>();
-                    reader.losses.add(&reader.owner, "owner_not_split", addresses.len() as i64, 0);
+                    reader.not_split(addresses.len());
                     moves.extend(kept);
                 }
             }
         }
         if self.carry_out(moves, emit).is_err() {
-            reader.losses.add(&reader.owner, "malformed_batch", rows.rows() as i64, 0);
+            reader.lost(rows.rows());
         }
     }
 
@@ -213,7 +176,7 @@ impl Sums {
     /// Takes an address's sums out of a pane and adds its rows again.
     fn split(
         &mut self,
-        readers: &[(&'static str, EventReader)],
+        readers: &[(&'static str, KeyedReader)],
         pane: i64,
         (addresses, batches): (&[Box<str>], &[StoredBatch]),
         emit: Emit<'_>,

@@ -1,8 +1,6 @@
 //! A request with its answer, in the shape that all protocols but HTTP/1 hand out: times, sizes, and the values of the
 //! protocol's own columns in the order of its table.
 
-use std::ops::Range;
-
 /// The most columns of its own that a protocol's table has.
 pub const VALUES_MAX: usize = 14;
 /// Text that all values of an exchange can hold together; what is written beyond is cut.
@@ -46,7 +44,8 @@ enum Slot {
     #[default]
     Empty,
     Int(i64),
-    Text(Range<usize>),
+    /// From where to where; texts together are far shorter than 4 GiB.
+    Text(u32, u32),
     Body(usize),
 }
 
@@ -84,7 +83,19 @@ impl Exchange {
         let start = self.text.len();
         write(&mut self.text);
         self.text.truncate(TEXT_BYTES_MAX.max(start));
-        self.slots[column] = Slot::Text(start..self.text.len());
+        self.slots[column] = Slot::Text(start as u32, self.text.len() as u32);
+    }
+
+    /// Appends to the text of a column.
+    pub fn extend_text(&mut self, column: usize, value: &[u8]) {
+        let before = match self.slots[column] {
+            Slot::Text(start, end) => start as usize..end as usize,
+            Slot::Empty | Slot::Int(_) | Slot::Body(_) => 0..0,
+        };
+        self.write_text(column, |out| {
+            out.extend_from_within(before);
+            out.extend_from_slice(value);
+        });
     }
 
     /// A text that grows while other texts are set: the column's value is whatever the buffer holds in the end. There
@@ -100,7 +111,7 @@ impl Exchange {
         match &self.slots[column] {
             Slot::Empty => Value::Empty,
             Slot::Int(value) => Value::Int(*value),
-            Slot::Text(range) => Value::Text(self.text.get(range.clone()).unwrap_or_default()),
+            Slot::Text(start, end) => Value::Text(self.text.get(*start as usize..*end as usize).unwrap_or_default()),
             Slot::Body(which) => Value::Text(&self.bodies[*which]),
         }
     }
@@ -134,7 +145,7 @@ impl Exchange {
             match slot {
                 Slot::Empty => {}
                 Slot::Int(value) => self.set_int(column, *value),
-                Slot::Text(_) => self.set_text(column, asked.text(column)),
+                Slot::Text(..) => self.set_text(column, asked.text(column)),
                 Slot::Body(which) => self.body(column, *which).extend_from_slice(&asked.bodies[*which]),
             }
         }

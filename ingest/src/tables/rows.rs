@@ -1,25 +1,126 @@
-//! Rows of one table as Arrow builders in its storage schema, filled column by column.
+//! Rows of one table in its storage schema, filled column by column.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampNanosecondBuilder,
+    ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, FixedSizeBinaryArray, Int64Array, RecordBatch,
+    StringArray, TimestampNanosecondArray,
 };
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType as ArrowType, SchemaRef};
 use watershed_model::Table;
 
 use crate::redaction::{Mask, Rule};
 
+const ID_BYTES: usize = 16;
+
+/// Values of a column; none of ours is ever NULL.
 #[derive(Debug)]
 enum Column {
-    Int(Int64Builder),
-    Time(TimestampNanosecondBuilder),
-    Flag(BooleanBuilder),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder),
-    Fixed(FixedSizeBinaryBuilder),
+    Int(Values<i64>),
+    Time(Values<i64>, Option<Arc<str>>),
+    Flag(BooleanBufferBuilder),
+    Text(Texts),
+    Bytes(Texts),
+    Fixed(Values<[u8; ID_BYTES]>),
+}
+
+/// Values with room for as many as the last batch had, once there is one: growing step by step copies them each time, and
+/// a table without traffic holds nothing.
+#[derive(Debug)]
+struct Values<T> {
+    values: Vec<T>,
+    expected: usize,
+}
+
+impl<T> Default for Values<T> {
+    fn default() -> Self {
+        Values { values: Vec::new(), expected: 0 }
+    }
+}
+
+impl<T: Copy> Values<T> {
+    fn make_room(&mut self) {
+        if self.values.capacity() == 0 {
+            self.values.reserve_exact(self.expected + self.expected / 8);
+        }
+    }
+
+    fn push(&mut self, value: T) {
+        self.make_room();
+        self.values.push(value);
+    }
+
+    fn extend(&mut self, values: &[T]) {
+        self.make_room();
+        self.values.extend_from_slice(values);
+    }
+
+    fn take(&mut self) -> Vec<T> {
+        self.expected = self.values.len();
+        let mut values = std::mem::take(&mut self.values);
+        if values.len() < values.capacity() / 2 {
+            values.shrink_to_fit();
+        }
+        values
+    }
+}
+
+/// Runs of bytes, one after the other; each ends where the next begins.
+#[derive(Debug, Default)]
+struct Texts {
+    offsets: Values<i32>,
+    bytes: Values<u8>,
+}
+
+impl Texts {
+    fn push(&mut self, text: &[u8]) {
+        if self.offsets.values.is_empty() {
+            self.offsets.push(0);
+        }
+        self.bytes.extend(text);
+        self.offsets.push(i32::try_from(self.bytes.values.len()).expect("a tick has less than 2 GiB of a column"));
+    }
+
+    fn take(&mut self) -> (OffsetBuffer<i32>, Buffer) {
+        (OffsetBuffer::new(self.offsets.take().into()), Buffer::from_vec(self.bytes.take()))
+    }
+}
+
+impl Column {
+    fn of(data_type: &ArrowType) -> Self {
+        match data_type {
+            ArrowType::Boolean => Column::Flag(BooleanBufferBuilder::new(0)),
+            ArrowType::Utf8 => Column::Text(Texts::default()),
+            ArrowType::Binary => Column::Bytes(Texts::default()),
+            ArrowType::FixedSizeBinary(_) => Column::Fixed(Values::default()),
+            ArrowType::Timestamp(_, zone) => Column::Time(Values::default(), zone.clone()),
+            _ => Column::Int(Values::default()),
+        }
+    }
+
+    fn take(&mut self) -> ArrayRef {
+        match self {
+            Column::Int(values) => Arc::new(Int64Array::from(values.take())),
+            Column::Time(values, zone) => {
+                Arc::new(TimestampNanosecondArray::from(values.take()).with_timezone_opt(zone.clone()))
+            }
+            Column::Flag(flags) => Arc::new(BooleanArray::from(flags.finish())),
+            Column::Text(texts) => {
+                let (offsets, bytes) = texts.take();
+                Arc::new(StringArray::new(offsets, bytes, None))
+            }
+            Column::Bytes(texts) => {
+                let (offsets, bytes) = texts.take();
+                Arc::new(BinaryArray::new(offsets, bytes, None))
+            }
+            Column::Fixed(values) => {
+                let bytes = Buffer::from_vec(values.take().into_flattened());
+                Arc::new(FixedSizeBinaryArray::new(ID_BYTES as i32, bytes, None))
+            }
+        }
+    }
 }
 
 /// A batch in the making. Values are given in the order of the table's columns, row after row.
@@ -39,20 +140,7 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn new(table: &'static Table) -> Self {
         let schema = table.storage_schema();
-        let columns = schema
-            .fields()
-            .iter()
-            .map(|field| match field.data_type() {
-                ArrowType::Boolean => Column::Flag(BooleanBuilder::new()),
-                ArrowType::Utf8 => Column::Text(StringBuilder::new()),
-                ArrowType::Binary => Column::Bytes(BinaryBuilder::new()),
-                ArrowType::FixedSizeBinary(size) => Column::Fixed(FixedSizeBinaryBuilder::new(*size)),
-                ArrowType::Timestamp(_, zone) => {
-                    Column::Time(TimestampNanosecondBuilder::new().with_timezone_opt(zone.clone()))
-                }
-                _ => Column::Int(Int64Builder::new()),
-            })
-            .collect();
+        let columns = schema.fields().iter().map(|field| Column::of(field.data_type())).collect();
         Rows { table, schema, columns, masks: Vec::new(), command: Vec::new(), at: 0, rows: 0 }
     }
 
@@ -77,8 +165,7 @@ impl Rows {
     /// The next value of an integer or time column.
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
         match self.next() {
-            Column::Int(builder) => builder.append_value(value),
-            Column::Time(builder) => builder.append_value(value),
+            Column::Int(values) | Column::Time(values, _) => values.push(value),
             Column::Flag(_) | Column::Text(_) | Column::Bytes(_) | Column::Fixed(_) => unreachable!("column order"),
         }
         self
@@ -86,7 +173,7 @@ impl Rows {
 
     pub(crate) fn flag(&mut self, value: bool) -> &mut Self {
         match self.next() {
-            Column::Flag(builder) => builder.append_value(value),
+            Column::Flag(flags) => flags.append(value),
             _ => unreachable!("column order"),
         }
         self
@@ -94,7 +181,7 @@ impl Rows {
 
     pub(crate) fn text(&mut self, value: &str) -> &mut Self {
         match self.next() {
-            Column::Text(builder) => builder.append_value(value),
+            Column::Text(texts) => texts.push(value.as_bytes()),
             _ => unreachable!("column order"),
         }
         self
@@ -106,8 +193,8 @@ impl Rows {
         }
         let mask = self.masks.get(self.at).and_then(Option::as_ref);
         let value = mask.map_or(Cow::Borrowed(value), |mask| mask.apply(value, &self.command));
-        let Column::Bytes(builder) = &mut self.columns[self.at] else { unreachable!("column order") };
-        builder.append_value(value);
+        let Column::Bytes(texts) = &mut self.columns[self.at] else { unreachable!("column order") };
+        texts.push(&value);
         self.next();
         self
     }
@@ -115,7 +202,7 @@ impl Rows {
     /// An id or an address.
     pub(crate) fn fixed(&mut self, value: [u8; 16]) -> &mut Self {
         match self.next() {
-            Column::Fixed(builder) => builder.append_value(value).expect("ids and addresses have 16 bytes"),
+            Column::Fixed(values) => values.push(value),
             _ => unreachable!("column order"),
         }
         self
@@ -127,20 +214,7 @@ impl Rows {
             return None;
         }
         self.rows = 0;
-        let arrays: Vec<ArrayRef> = self
-            .columns
-            .iter_mut()
-            .map(|column| -> ArrayRef {
-                match column {
-                    Column::Int(builder) => Arc::new(builder.finish()),
-                    Column::Time(builder) => Arc::new(builder.finish()),
-                    Column::Flag(builder) => Arc::new(builder.finish()),
-                    Column::Text(builder) => Arc::new(builder.finish()),
-                    Column::Bytes(builder) => Arc::new(builder.finish()),
-                    Column::Fixed(builder) => Arc::new(builder.finish()),
-                }
-            })
-            .collect();
+        let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(Column::take).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("built from the same schema");
         Some((self.table.name, batch))
     }

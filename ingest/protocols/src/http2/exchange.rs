@@ -23,11 +23,11 @@ struct Stream {
     bodies: [Body; 2],
 }
 
-/// A header block that goes on in the next frame.
-#[derive(Debug, Default)]
-struct Unfinished {
+/// A header block; one that goes on in the next frame has bytes of its own.
+#[derive(Debug)]
+struct HeaderBlock<B> {
     stream: u32,
-    bytes: Vec<u8>,
+    bytes: B,
     ends_stream: bool,
     is_promise: bool,
     is_cut: bool,
@@ -38,8 +38,9 @@ struct Unfinished {
 pub struct Http2 {
     setup: Setup,
     tables: [Table; 2],
-    blocks: [Option<Unfinished>; 2],
+    blocks: [Option<HeaderBlock<Vec<u8>>>; 2],
     streams: VecDeque<Stream>,
+    /// Room for what is put together.
     lines: Vec<u8>,
     /// The stream whose data came last, and the longest data frame, by side.
     data: [(u32, u32); 2],
@@ -125,9 +126,9 @@ impl Protocol for Http2 {
         match header.kind {
             DATA => self.data(header, content, frame, output),
             HEADERS | PUSH_PROMISE => {
-                let block = Unfinished {
+                let block = HeaderBlock {
                     stream: header.stream,
-                    bytes: content.to_vec(),
+                    bytes: content,
                     ends_stream: header.kind == HEADERS && header.has(END_STREAM),
                     is_promise: header.kind == PUSH_PROMISE,
                     is_cut: frame.cut,
@@ -136,7 +137,9 @@ impl Protocol for Http2 {
                     self.block(&block, frame, output);
                 } else {
                     self.extend_span(header.stream, frame, output);
-                    self.blocks[at] = Some(block);
+                    let HeaderBlock { stream, ends_stream, is_promise, is_cut, .. } = block;
+                    let bytes = content.to_vec();
+                    self.blocks[at] = Some(HeaderBlock { stream, bytes, ends_stream, is_promise, is_cut });
                 }
             }
             CONTINUATION => {
@@ -240,12 +243,12 @@ impl Http2 {
         extend(&mut self.streams[at].exchange, frame);
     }
 
-    fn block(&mut self, block: &Unfinished, frame: &Frame<'_>, output: &mut Output<'_>) {
+    fn block(&mut self, block: &HeaderBlock<impl AsRef<[u8]>>, frame: &Frame<'_>, output: &mut Output<'_>) {
         let side = frame.side;
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
         if block.is_promise {
-            let _ = self.tables[side as usize].decode(&block.bytes, |_, _| ());
+            let _ = self.tables[side as usize].decode(block.bytes.as_ref(), |_, _| ());
             self.lines = lines;
             return;
         }
@@ -255,7 +258,7 @@ impl Http2 {
         let at = self.open(block.stream, output);
         let Stream { exchange, bodies, .. } = &mut self.streams[at];
         extend(exchange, frame);
-        let mut decoded = self.tables[side as usize].decode(&block.bytes, |name, value| {
+        let mut decoded = self.tables[side as usize].decode(block.bytes.as_ref(), |name, value| {
             if name == b"content-length" {
                 bodies[side as usize].length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
             }
@@ -272,14 +275,12 @@ impl Http2 {
         }
         exchange.partial |= decoded != Block::Whole;
         let [headers, ..] = table::columns(side);
-        // Trailers come after the headers.
-        let mut all = exchange.text(headers).to_vec();
         if side == Side::Server && table::is_interim(exchange) {
-            all.clear();
+            exchange.set_text(headers, b"");
         } else {
-            all.extend_from_slice(&lines);
+            // Trailers come after the headers.
+            exchange.extend_text(headers, &lines);
         }
-        exchange.set_text(headers, &all);
         self.lines = lines;
         if orphan {
             if let Some(stream) = self.take(block.stream) {
@@ -345,15 +346,16 @@ impl Http2 {
         }
     }
 
-    fn emit(&self, mut stream: Stream, output: &mut Output<'_>) {
+    fn emit(&mut self, mut stream: Stream, output: &mut Output<'_>) {
         if stream.exchange.request.bytes == 0 {
             output.counts.unpaired_responses += 1;
             return output.pool.give(stream.exchange);
         }
         stream.exchange.partial |= self.missed[0] && stream.exchange.text(4).is_empty();
         if table::is_grpc(&stream.exchange) {
-            table::render_grpc(&mut stream.exchange, Side::Client, self.setup.body_bytes);
-            table::render_grpc(&mut stream.exchange, Side::Server, self.setup.body_bytes);
+            for side in [Side::Client, Side::Server] {
+                table::render_grpc(&mut stream.exchange, side, self.setup.body_bytes, &mut self.lines);
+            }
         }
         output.emit(stream.exchange);
     }

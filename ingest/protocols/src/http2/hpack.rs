@@ -121,7 +121,14 @@ impl Table {
         let mut whole = Block::Whole;
         while let Some(first) = block.first() {
             let decoded = match first {
-                0x80.. => integer(&mut block, 7).map(|index| self.indexed(index as usize)),
+                0x80.. => {
+                    let Some(index) = integer(&mut block, 7) else { return self.broken() };
+                    match self.entry(index as usize) {
+                        Some((Some(name), value)) => each(name, value),
+                        Some((None, _)) | None => whole = Block::Unknown,
+                    }
+                    continue;
+                }
                 0x40..0x80 => self.literal(&mut block, 6),
                 0x20..0x40 => {
                     let Some(limit) = integer(&mut block, 5) else { return self.broken() };
@@ -145,22 +152,25 @@ impl Table {
         Block::Broken
     }
 
-    /// Fills name and value from the tables; whether both are known.
-    fn indexed(&mut self, index: usize) -> bool {
-        self.name.clear();
-        self.value.clear();
-        if let Some((name, value)) = index.checked_sub(1).and_then(|at| STATIC.get(at)) {
-            self.name.extend_from_slice(name.as_bytes());
-            self.value.extend_from_slice(value.as_bytes());
-            return true;
+    /// An entry of the tables; the name of one may not be known.
+    fn entry(&self, index: usize) -> Option<(Option<&[u8]>, &[u8])> {
+        let at = index.checked_sub(1)?;
+        if let Some((name, value)) = STATIC.get(at) {
+            return Some((Some(name.as_bytes()), value.as_bytes()));
         }
-        let Some(entry) = index.checked_sub(STATIC.len() + 1).and_then(|at| self.entries.get(at)) else {
-            return false;
-        };
-        self.value.extend_from_slice(&entry.value);
-        let Some(name) = &entry.name else { return false };
-        self.name.extend_from_slice(name);
-        true
+        let entry = self.entries.get(at - STATIC.len())?;
+        Some((entry.name.as_deref(), &entry.value))
+    }
+
+    /// Takes the name of an entry; whether it is known.
+    fn name_of(&mut self, index: usize) -> bool {
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        let known = self.entry(index).and_then(|(name, _)| name);
+        known.into_iter().for_each(|known| name.extend_from_slice(known));
+        let is_known = known.is_some();
+        self.name = name;
+        is_known
     }
 
     fn literal(&mut self, block: &mut &[u8], bits: u32) -> Option<bool> {
@@ -170,7 +180,7 @@ impl Table {
             string(block, &mut self.name)?;
             true
         } else {
-            self.indexed(index)
+            self.name_of(index)
         };
         self.value.clear();
         string(block, &mut self.value)?;

@@ -45,8 +45,9 @@ fn fixed(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn content(out: &mut Vec<u8>, bytes: &[u8], depth: u32) {
-    let printable = std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
-    if !printable && depth < DEPTH_MAX && is_message(bytes) {
+    let printable = || std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
+    let is_ascii_text = bytes.iter().fold(true, |all, byte| all & (0x20..0x7f).contains(byte));
+    if !is_ascii_text && !printable() && depth < DEPTH_MAX && is_message(bytes) {
         out.extend_from_slice(b" { ");
         fields(bytes, out, depth + 1);
         out.extend_from_slice(b" }");

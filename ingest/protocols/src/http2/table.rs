@@ -55,10 +55,12 @@ pub(super) fn is_interim(exchange: &Exchange) -> bool {
     (100..200).contains(&exchange.int(STATUS))
 }
 
-/// Replaces the captured messages of a gRPC body by their text: each behind its length, compressed ones as they are.
-pub(super) fn render_grpc(exchange: &mut Exchange, side: Side, limit: usize) {
+/// Replaces the captured messages of a gRPC body by their text: each behind its length, compressed ones as they are. `raw`
+/// is room for them.
+pub(super) fn render_grpc(exchange: &mut Exchange, side: Side, limit: usize, raw: &mut Vec<u8>) {
     let body = exchange.body(columns(side)[1], side as usize);
-    let raw = std::mem::take(body);
+    raw.clear();
+    raw.append(body);
     let mut rest = raw.as_slice();
     while let Some(([compressed, length @ ..], after)) = rest.split_first_chunk::<5>() {
         let length = (u32::from_be_bytes(*length) as usize).min(after.len());

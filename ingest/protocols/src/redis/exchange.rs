@@ -177,10 +177,11 @@ impl Redis {
     fn reply(&mut self, frame: &Frame<'_>, elements: Elements<'_>, output: &mut Output<'_>) {
         let mut ahead = elements;
         let first = ahead.next();
-        let name = ahead.next();
         let pushed = matches!(first, Some(Element::Push(_)));
         let listed = matches!(first, Some(Element::List(3 | 4)));
-        if let (Some(Element::Text(name)), true) = (name, pushed || listed) {
+        if (pushed || listed)
+            && let Some(Element::Text(name)) = ahead.next()
+        {
             if is_confirmation(name) && (pushed || self.awaits_messages()) {
                 return self.confirm(frame, name, elements, output);
             }
@@ -241,7 +242,9 @@ impl Redis {
 
 fn kind_of(command: &[u8]) -> i64 {
     match command {
-        _ if is_confirmation(&command.to_ascii_lowercase()) => SUBSCRIPTION,
+        b"SUBSCRIBE" | b"UNSUBSCRIBE" | b"PSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SSUBSCRIBE" | b"SUNSUBSCRIBE" => {
+            SUBSCRIPTION
+        }
         b"PING" | b"QUIT" => SUBSCRIBED,
         b"MONITOR" => MONITOR,
         b"SYNC" | b"PSYNC" => REPLICATION,

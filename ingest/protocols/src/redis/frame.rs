@@ -28,6 +28,14 @@ pub(super) struct Scan {
 /// A line with a number behind its first byte: the number, -1 for null, and where the line ends.
 fn header(bytes: &[u8], at: usize) -> Option<Option<(i64, usize)>> {
     let rest = &bytes[at + 1..];
+    // Most numbers are short.
+    match *rest {
+        [one @ b'0'..=b'9', b'\r', b'\n', ..] => return Some(Some((i64::from(one - b'0'), at + 4))),
+        [ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            return Some(Some((i64::from(ten - b'0') * 10 + i64::from(one - b'0'), at + 5)));
+        }
+        _ => {}
+    }
     let mut value = 0_i64;
     for (index, byte) in rest.iter().take(HEADER_BYTES_MAX).enumerate() {
         match byte {

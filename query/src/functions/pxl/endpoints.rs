@@ -20,19 +20,21 @@ fn first(names: &str) -> String {
     list.and_then(|list| list.into_iter().next()).unwrap_or_else(|| names.to_owned())
 }
 
-/// One pass over the bytes; comments stay, since they are rare and short.
+/// One pass over the text, by runs; comments stay, since they are rare and short.
 fn statement(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len().min(STATEMENT_BYTES_MAX));
     let mut rest = sql.trim();
     while let Some(next) = rest.chars().next() {
-        if out.len() >= STATEMENT_BYTES_MAX {
+        let Some(room @ 1..) = STATEMENT_BYTES_MAX.checked_sub(out.len()) else {
             out.push('…');
             break;
-        }
-        let in_word = out.ends_with(|last: char| last.is_alphanumeric() || last == '_' || last == '$');
+        };
+        let plain = rest.bytes().take(room).take_while(|byte| is_plain(*byte)).count();
+        out.push_str(&rest[..plain]);
         let length = match next {
+            _ if plain > 0 => plain,
             '\'' => literal(&mut out, quoted(rest)),
-            '0'..='9' if !in_word => literal(&mut out, number(rest)),
+            '0'..='9' if !in_word(&out) => literal(&mut out, number(rest)),
             _ if next.is_whitespace() => {
                 if !out.ends_with(' ') {
                     out.push(' ');
@@ -47,6 +49,16 @@ fn statement(sql: &str) -> String {
         rest = &rest[length..];
     }
     out
+}
+
+/// What stays as it is, wherever it stands.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'\'' && !byte.is_ascii_digit()
+}
+
+/// Whether a digit would be a part of a word.
+fn in_word(out: &str) -> bool {
+    out.ends_with(|last: char| last.is_alphanumeric() || last == '_' || last == '$')
 }
 
 /// Writes `?` for a literal of so many bytes; one that follows another in a list is left out.
