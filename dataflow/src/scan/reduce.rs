@@ -131,10 +131,10 @@ impl Sums {
         aggregates.add(columns, &found.of_row, None, &mut table)?;
         let mut chosen: Vec<Row> = Vec::new();
         if aggregates.has_candidates() {
-            chosen = vec![aggregates.no_candidates(); found.firsts.len()];
-            for (candidates, group) in aggregates.candidates(columns, times.len())?.iter().zip(&found.of_row) {
+            chosen = vec![Row::new(); found.firsts.len()];
+            for (candidates, group) in aggregates.candidates(columns, times.len())?.into_iter().zip(&found.of_row) {
                 let known = &mut chosen[*group as usize];
-                *known = groups.merger.merge(&[known, candidates]);
+                *known = if known.is_empty() { candidates } else { groups.merger.merge(&[known, &candidates]) };
             }
         }
         let sums = aggregates.accumulators(table).into_iter();
