@@ -36,6 +36,8 @@ const MAX_SOURCES: usize = (1 << 13) - 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Adds {
     Count,
+    /// Rows whose argument is NULL: of most arguments none, and what is zero takes no room.
+    Nulls,
     Integer,
     /// Whole part in the first lane, 2^-32 parts in the second.
     Float,
@@ -47,7 +49,7 @@ impl Adds {
     /// How many lanes it takes.
     fn lanes(self) -> Lane {
         match self {
-            Adds::Count | Adds::Integer | Adds::Float => SUM_LANES,
+            Adds::Count | Adds::Nulls | Adds::Integer | Adds::Float => SUM_LANES,
             Adds::Buckets | Adds::EncodedBuckets => BUCKET_LANES,
         }
     }
@@ -69,11 +71,28 @@ struct Candidate {
     codec: Codec,
 }
 
-enum Output {
+/// How many rows an aggregate is over.
+#[derive(Clone, Copy)]
+enum Counted {
     Lane(Lane),
-    Integer { sum: Lane, count: Lane },
-    Float { sum: Lane, count: Lane },
-    Mean { sum: Lane, count: Lane, float: bool },
+    /// All but those that the lane counts.
+    AllBut(Lane),
+}
+
+impl Counted {
+    fn of(self, sums: &Accumulator) -> i64 {
+        match self {
+            Counted::Lane(lane) => sums.lane(lane),
+            Counted::AllBut(lane) => sums.lane(ROWS).wrapping_sub(sums.lane(lane)),
+        }
+    }
+}
+
+enum Output {
+    Count(Counted),
+    Integer { sum: Lane, count: Counted },
+    Float { sum: Lane, count: Counted },
+    Mean { sum: Lane, count: Counted, float: bool },
     Quantile { buckets: Lane, q: f64 },
     Histogram { buckets: Lane },
     Candidate(usize),
@@ -107,16 +126,16 @@ impl Aggregates {
             let type_of = |at: usize| aggregate.arguments[at].data_type(input).map_err(Error::unsupported);
             let first = arguments.first().copied();
             let output = match aggregate.function {
-                Function::Count => Output::Lane(aggregates.source(Adds::Count, first, filter)),
+                Function::Count => Output::Count(aggregates.counted(first, filter)),
                 Function::Sum => {
                     let float = is_float(&type_of(0)?);
-                    let count = aggregates.source(Adds::Count, first, filter);
+                    let count = aggregates.counted(first, filter);
                     let sum = aggregates.source(if float { Adds::Float } else { Adds::Integer }, first, filter);
                     if float { Output::Float { sum, count } } else { Output::Integer { sum, count } }
                 }
                 Function::Avg => {
                     let float = is_float(&type_of(0)?);
-                    let count = aggregates.source(Adds::Count, first, filter);
+                    let count = aggregates.counted(first, filter);
                     let sum = aggregates.source(if float { Adds::Float } else { Adds::Integer }, first, filter);
                     Output::Mean { sum, count, float }
                 }
@@ -176,10 +195,15 @@ impl Aggregates {
         self.expressions.len() - 1
     }
 
-    fn source(&mut self, adds: Adds, argument: Option<usize>, filter: Option<usize>) -> Lane {
-        if adds == Adds::Count && argument.is_none() && filter.is_none() {
-            return ROWS;
+    fn counted(&mut self, argument: Option<usize>, filter: Option<usize>) -> Counted {
+        match (argument, filter) {
+            (None, None) => Counted::Lane(ROWS),
+            (Some(_), None) => Counted::AllBut(self.source(Adds::Nulls, argument, None)),
+            (_, Some(_)) => Counted::Lane(self.source(Adds::Count, argument, filter)),
         }
+    }
+
+    fn source(&mut self, adds: Adds, argument: Option<usize>, filter: Option<usize>) -> Lane {
         let same = |s: &&Source| s.adds == adds && s.argument == argument && s.filter == filter;
         if let Some(source) = self.sources.iter().find(same) {
             return source.lane;
@@ -236,6 +260,13 @@ impl Aggregates {
                         if passes(filter, row) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
                             table.add(*group, offset, weight(row));
                         }
+                    }
+                }
+                Adds::Nulls => {
+                    let nulls = argument.and_then(|array| array.logical_nulls());
+                    let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else { continue };
+                    for (row, group) in groups.iter().enumerate().filter(|(row, _)| nulls.is_null(*row)) {
+                        table.add(*group, offset, weight(row));
                     }
                 }
                 Adds::Integer => {
@@ -297,13 +328,12 @@ impl Aggregates {
         table.by_group.sort_unstable();
         let mut sparse = table.by_group.as_slice();
         let groups = table.dense.len() / table.width;
-        let mut accumulators = Vec::with_capacity(groups);
+        let (mut accumulators, mut lanes) = (Vec::with_capacity(groups), Vec::with_capacity(table.width));
         for group in 0..groups {
             let dense = &table.dense[group * table.width..(group + 1) * table.width];
             let own = sparse.partition_point(|(other, _, _)| *other as usize == group);
             let (mut buckets, rest) = sparse.split_at(own);
             sparse = rest;
-            let mut lanes = Vec::with_capacity(table.width + own);
             lanes.push((ROWS, dense[0]));
             for (at, source) in self.sources.iter().enumerate() {
                 lanes.push((source.lane, dense[1 + 2 * at]));
@@ -316,7 +346,7 @@ impl Aggregates {
                 }
                 buckets = others;
             }
-            accumulators.push(Accumulator::from_sorted(lanes));
+            accumulators.push(Accumulator::from_sorted(lanes.drain(..)));
         }
         accumulators
     }
@@ -423,19 +453,19 @@ impl Aggregates {
     ) -> Result<ArrayRef, ArrowError> {
         let sums = groups.iter().map(|(sums, _)| sums);
         Ok(match output {
-            Output::Lane(lane) => {
+            Output::Count(count) => {
                 let mut builder = Int64Builder::with_capacity(groups.len());
-                sums.for_each(|sums| builder.append_value(sums.lane(*lane)));
+                sums.for_each(|sums| builder.append_value(count.of(sums)));
                 Arc::new(builder.finish())
             }
             Output::Integer { sum, count } => {
                 let mut builder = Int64Builder::with_capacity(groups.len());
-                sums.for_each(|sums| builder.append_option((sums.lane(*count) > 0).then(|| sums.lane(*sum))));
+                sums.for_each(|sums| builder.append_option((count.of(sums) > 0).then(|| sums.lane(*sum))));
                 Arc::new(builder.finish())
             }
-            Output::Float { sum, count } => floats(sums, |sums| (sums.lane(*count) > 0).then(|| float_of(sums, *sum))),
+            Output::Float { sum, count } => floats(sums, |sums| (count.of(sums) > 0).then(|| float_of(sums, *sum))),
             Output::Mean { sum, count, float } => floats(sums, |sums| {
-                let rows = sums.lane(*count);
+                let rows = count.of(sums);
                 let total = if *float { float_of(sums, *sum) } else { sums.lane(*sum) as f64 };
                 (rows > 0).then(|| total / rows as f64)
             }),

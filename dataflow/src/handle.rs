@@ -193,7 +193,7 @@ impl Dataflow {
                 name: view.name.clone(),
                 schema: Arc::clone(&view.schema),
                 key: view.key.clone(),
-                rows: state.rows.values().map(|count| (*count).max(0) as usize).sum(),
+                rows: state.rows.rows(),
                 subscribers: view.sender.receiver_count(),
                 closed: state.closed,
             }

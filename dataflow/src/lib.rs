@@ -11,6 +11,7 @@ mod introspection;
 mod keys;
 mod losses;
 mod meters;
+mod multiset;
 mod owners;
 mod pane;
 mod panes;

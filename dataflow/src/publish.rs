@@ -2,17 +2,22 @@
 //! broadcasts closed changes, decoded once, to all subscribers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use tokio::sync::{broadcast, watch};
 use watershed_model::TickTime;
 use watershed_operators::Row;
 
 use crate::codec::{Codec, batch_of, relaxed};
+use crate::multiset::Multiset;
 use crate::queue::Queue;
 use crate::rest::Rest;
 use crate::subscription::Pace;
@@ -41,7 +46,7 @@ pub(crate) enum Message {
 /// A view's rows at its last closed time.
 pub(crate) struct State {
     pub(crate) closed: Option<TickTime>,
-    pub(crate) rows: HashMap<Box<[u8]>, i64, foldhash::fast::RandomState>,
+    pub(crate) rows: Multiset,
 }
 
 /// What the publisher, the handle and subscribers share of a view.
@@ -66,7 +71,7 @@ impl ViewShared {
             codec: Codec::of(&schema).map_err(crate::Error::unsupported)?,
             schema,
             key: plan.key.clone(),
-            state: Mutex::new(State { closed: None, rows: HashMap::default() }),
+            state: Mutex::new(State { closed: None, rows: Multiset::default() }),
             sender: broadcast::channel(BACKLOG).0,
             dropped: AtomicBool::new(false),
             closed: watch::channel(None).0,
@@ -148,22 +153,9 @@ fn close(view: &ViewShared, merge: &mut Merge, upper: u64) {
     }
     let later = merge.pending.split_off(&(closed.0 + 1));
     for (time, updates) in std::mem::replace(&mut merge.pending, later) {
-        let mut sums: HashMap<Row, i64, foldhash::fast::RandomState> = HashMap::default();
-        for (row, diff) in updates {
-            *sums.entry(row).or_default() += diff;
-        }
-        let mut changes: Vec<(Row, i64)> = sums.into_iter().filter(|(_, diff)| *diff != 0).collect();
-        // Retractions first, so that an upsert by key sees the row go before its successor comes.
-        changes.sort_unstable_by(|a, b| (a.1 > 0, &a.0).cmp(&(b.1 > 0, &b.0)));
+        let changes = changes_of(updates);
         for (row, diff) in &changes {
-            let Some(count) = state.rows.get_mut(row.as_slice()) else {
-                state.rows.insert(row.as_slice().into(), *diff);
-                continue;
-            };
-            *count += diff;
-            if *count == 0 {
-                state.rows.remove(row.as_slice());
-            }
+            state.rows.add(row, *diff);
         }
         if changes.is_empty() || view.sender.receiver_count() == 0 {
             continue;
@@ -173,8 +165,31 @@ fn close(view: &ViewShared, merge: &mut Merge, upper: u64) {
             let _ = view.sender.send(Message::Changes { time: TickTime(time), rows, diffs });
         }
     }
+    state.rows.tidy();
     state.closed = Some(closed);
     let _ = view.sender.send(Message::Progress(closed));
     drop(state);
     view.closed.send_replace(Some(closed));
+}
+
+/// The changes of one time, each row once. Retractions come first, so that an upsert by key sees the row go before its
+/// successor comes; otherwise they are in the order in which they came.
+fn changes_of(updates: Vec<(Row, i64)>) -> Vec<(Row, i64)> {
+    let hasher = RandomState::default();
+    let mut places: HashTable<usize> = HashTable::with_capacity(updates.len());
+    let mut sums: Vec<(Row, i64)> = Vec::with_capacity(updates.len());
+    for (row, diff) in updates {
+        let same = |place: &usize| sums[*place].0 == row;
+        match places.entry(hasher.hash_one(&row), same, |place| hasher.hash_one(&sums[*place].0)) {
+            Entry::Occupied(place) => sums[*place.get()].1 += diff,
+            Entry::Vacant(place) => {
+                place.insert(sums.len());
+                sums.push((row, diff));
+            }
+        }
+    }
+    let (mut changes, come): (Vec<_>, Vec<_>) =
+        sums.into_iter().filter(|(_, diff)| *diff != 0).partition(|(_, diff)| *diff < 0);
+    changes.extend(come);
+    changes
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use watershed_model::TickTime;
 
 use crate::introspection::{Subscriber, Subscribers};
+use crate::multiset::Multiset;
 use crate::publish::{Message, ViewShared};
 
 /// Rows of a snapshot that travel together.
@@ -154,15 +155,13 @@ impl Subscription {
             self.receiver = Some(self.view.sender.subscribe());
             return;
         }
-        let rows: Vec<(Box<[u8]>, i64)> = match snapshot {
-            true => state.rows.iter().map(|(row, count)| (row.clone(), *count)).collect(),
-            false => Vec::new(),
-        };
+        let rows = if snapshot { state.rows.clone() } else { Multiset::default() };
         let time = state.closed.unwrap_or_default();
         self.receiver = Some(self.view.sender.subscribe());
         drop(state);
+        let rows: Vec<(&[u8], i64)> = rows.iter().collect();
         for part in rows.chunks(SNAPSHOT_ROWS) {
-            if let Some(rows) = self.view.decode(part.iter().map(|(row, _)| row.as_ref()), part.len()) {
+            if let Some(rows) = self.view.decode(part.iter().map(|(row, _)| *row), part.len()) {
                 let diffs = part.iter().map(|(_, count)| *count).collect();
                 self.waiting.push_back(Delivery::Changes { time, rows, diffs, snapshot: true });
             }

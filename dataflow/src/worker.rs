@@ -10,7 +10,6 @@ use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
-use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 use watershed_model::Tick;
 use watershed_model::tables::by_name;
@@ -64,7 +63,6 @@ struct View {
     ends: DataflowEnds,
     /// The identities of what it shares with others.
     shares: Vec<String>,
-    _probe: Handle<u64>,
 }
 
 /// What a worker keeps up to date.
@@ -199,15 +197,14 @@ fn create(
         shares.push(identity);
     }
     let (index, reports) = (worker.index(), reports.clone());
-    let (ends, probe) = worker.dataflow_named::<u64, _, _>(name, |scope| {
+    let ends = worker.dataflow_named::<u64, _, _>(name, |scope| {
         let mut renderer = Renderer::new(scope, name, losses, shared);
         let rows = renderer.rows(&plan.root);
-        let (probe, rows) = rows.probe();
         publish(rows, index, id, reports);
-        (renderer.ends, probe)
+        renderer.ends
     });
     fill(worker, &ends.leaves, state);
-    View { ends, shares, _probe: probe }
+    View { ends, shares }
 }
 
 /// Feeds leaves with what the store retains.

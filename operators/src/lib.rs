@@ -17,8 +17,8 @@ pub use join::{keys_of, matching, pairs};
 pub use lookup::{KeyedRows, Wanted, lookup};
 pub use reduce::{merge_by_key, merge_values};
 pub use rows::{
-    Bytes, KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows, bucket_of,
-    reserve_gently,
+    Bytes, KeyArranged, KeySums, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows,
+    bucket_of, reserve_gently,
 };
 pub use source::{Emit, Feed, Leaf, leaf};
 pub use top::first_rows;

@@ -26,6 +26,9 @@ pub type Row = Vec<u8>;
 /// A multiset of rows that changes with the tick (milliseconds).
 pub type Rows<'scope> = VecCollection<'scope, u64, Row, i64>;
 
+/// What is added to the sums of keys, as arrangements take it.
+pub type KeySums<'scope> = VecCollection<'scope, u64, (Row, ()), Accumulator>;
+
 /// Byte strings end to end in one buffer.
 pub struct Bytes {
     /// Where each string ends.
@@ -155,23 +158,20 @@ pub fn arrange_rows<'scope>(rows: VecCollection<'scope, u64, (Row, Row), i64>, n
 
 /// Arranges keys with their multiplicities.
 pub fn arrange_keys<'scope>(keys: Rows<'scope>, name: &str) -> KeyArranged<'scope, Vec<i64>> {
-    arrange_in(keys, name)
+    arrange_in(keys.map(|key| (key, ())), name)
 }
 
 /// Arranges keys with their sums, packed.
-pub(crate) fn arrange_sums<'scope>(
-    keys: VecCollection<'scope, u64, Row, Accumulator>,
-    name: &str,
-) -> KeyArranged<'scope, Packed> {
+pub(crate) fn arrange_sums<'scope>(keys: KeySums<'scope>, name: &str) -> KeyArranged<'scope, Packed> {
     arrange_in(keys, name)
 }
 
-fn arrange_in<'scope, C, R>(keys: VecCollection<'scope, u64, Row, R>, name: &str) -> KeyArranged<'scope, C>
+fn arrange_in<'scope, C, R>(keys: VecCollection<'scope, u64, (Row, ()), R>, name: &str) -> KeyArranged<'scope, C>
 where
     C: BatchContainer<Owned = R>,
     R: ExchangeData + Semigroup,
 {
-    keys.map(|key| (key, ())).arrange_named::<KeyBatcher<C, R>, KeySpine<C>>(name, KeyBatcher::<C, R>::new)
+    keys.arrange_named::<KeyBatcher<C, R>, KeySpine<C>>(name, KeyBatcher::<C, R>::new)
 }
 
 /// One of 256 buckets for a row, spread evenly.

@@ -13,24 +13,25 @@ use timely::dataflow::operators::generic::Operator;
 use timely::progress::Antichain;
 
 use crate::accumulator::Accumulator;
-use crate::rows::{KeyArranged, Row, Rows, arrange_keys, arrange_sums};
+use crate::rows::{KeyArranged, KeySums, Row, Rows, arrange_keys, arrange_sums};
 
-/// Each key with its sum: the old pair goes (-1) and the other comes (+1) when the sum changes. Keys whose sum is zero
-/// are absent.
-pub fn accumulate<'scope>(
-    keys: VecCollection<'scope, u64, Row, Accumulator>,
+/// Each key with what is made of its sum: the old pair goes (-1) and the other comes (+1) when the sum changes. Keys
+/// whose sum is zero are absent.
+pub fn accumulate<'scope, D: Data>(
+    keys: KeySums<'scope>,
     name: &str,
-) -> VecCollection<'scope, u64, (Row, Accumulator), i64> {
+    made: impl Fn(&Accumulator) -> D + 'static,
+) -> VecCollection<'scope, u64, (Row, D), i64> {
     let arranged = arrange_sums(keys, name);
-    on_change(arranged, name, |key, old: Option<&Accumulator>, new: Option<&Accumulator>, give| {
+    on_change(arranged, name, move |key, old: Option<&Accumulator>, new: Option<&Accumulator>, give| {
         if old == new {
             return;
         }
         if let Some(old) = old {
-            give((key.to_vec(), old.clone()), -1);
+            give((key.to_vec(), made(old)), -1);
         }
         if let Some(new) = new {
-            give((key.to_vec(), new.clone()), 1);
+            give((key.to_vec(), made(new)), 1);
         }
     })
 }

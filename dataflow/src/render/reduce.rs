@@ -10,7 +10,7 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
-use watershed_operators::{Accumulator, Emit, Row, Rows, accumulate, arrange_rows, leaf, merge_values};
+use watershed_operators::{Accumulator, Emit, KeySums, Row, Rows, accumulate, arrange_rows, leaf, merge_values};
 use watershed_query::view::{Node, Operator, Reduce, Span};
 
 use super::{CHECKED, Feeds, Renderer, below_maps, codec_of};
@@ -41,12 +41,12 @@ impl<'scope> Renderer<'_, 'scope> {
         let groups = match scans {
             Some(scans) => {
                 let sums = self.scanned(scans, keys, &aggregates, reduce.span);
-                let sums = self.with_seed(sums, reduce, || (Row::new(), seed_sums()));
+                let sums = self.with_seed(sums, reduce, || ((Row::new(), ()), seed_sums()));
                 let merger = aggregates.merger();
-                accumulate(sums, &label).map(move |(key, sums)| {
+                accumulate(sums, &label, move |sums| {
                     let values: Vec<&[u8]> = sums.values().collect();
                     let merged = if values.is_empty() { Row::new() } else { merger.merge(&values) };
-                    (key, (sums, merged))
+                    (sums.without_values(), merged)
                 })
             }
             None => self.summed(input, reduce, keys, &aggregates, &label),
@@ -61,7 +61,7 @@ impl<'scope> Renderer<'_, 'scope> {
         keys: Codec,
         aggregates: &Rc<Aggregates>,
         span: Option<Span>,
-    ) -> VecCollection<'scope, u64, Row, Accumulator> {
+    ) -> KeySums<'scope> {
         let window = scans.first().and_then(|(scan, _)| scan.window);
         let mut tables: Vec<_> = scans.iter().map(|(scan, _)| scan.table).collect();
         tables.sort_unstable();
@@ -74,7 +74,9 @@ impl<'scope> Renderer<'_, 'scope> {
         let readers = scans.into_iter().map(reader).collect();
         let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window, span);
         let name = self.label("events");
-        let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit| scan_reduce.step(tick, item, emit));
+        let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit: Emit<'_, (Row, ()), Accumulator>| {
+            scan_reduce.step(tick, item, &mut |key, sums| emit((key, ()), sums));
+        });
         self.ends.leaves.push((Feeds::Events { tables, owners: span.is_some() }, leaf));
         sums
     }
@@ -160,14 +162,13 @@ impl<'scope> Renderer<'_, 'scope> {
             merged => merged,
         };
         let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
-            Partial::Sums(key, sums) => Some((key, time, sums)),
+            Partial::Sums(key, sums) => Some(((key, ()), time, sums)),
             Partial::Candidates(..) => None,
         });
-        let sums = self.with_seed(sums.as_collection(), reduce, || (Row::new(), seed_sums()));
-        let sums = accumulate(sums, label);
-        let Some(merged) = merged else { return sums.map(|(key, sums)| (key, (sums, Row::new()))) };
+        let sums = self.with_seed(sums.as_collection(), reduce, || ((Row::new(), ()), seed_sums()));
+        let Some(merged) = merged else { return accumulate(sums, label, |sums| (sums.clone(), Row::new())) };
         let merged = arrange_rows(merged, &format!("{label}: merged"));
-        let sums = arrange_rows(sums.map(|(key, sums)| (key, sums.encode())), &format!("{label}: sums"));
+        let sums = arrange_rows(accumulate(sums, label, Accumulator::encode), &format!("{label}: sums"));
         sums.join_core(merged, |key, sums, merged| Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec()))))
     }
 

@@ -41,6 +41,9 @@ fn unary(inner: impl Strategy<Value = Sql>) -> impl Strategy<Value = Sql> {
         "quantile(m, 0.5)",
         "count(DISTINCT m)",
         "sum(m) FILTER (WHERE m > 2)",
+        "count(nullif(m, 1))",
+        "sum(nullif(m, 1)) FILTER (WHERE m < 9)",
+        "CAST(avg(nullif(m, 2)) * 10 AS BIGINT)",
         "CAST(avg(m) * 10 AS BIGINT)",
     ]);
     let step = prop_oneof![

@@ -1,10 +1,12 @@
 //! The groups of all panes of a window: what is inside is handed on, once, and taken back when it leaves.
 
+mod value;
+
 use differential_dataflow::difference::{Abelian, IsZero, Semigroup};
-use smallvec::SmallVec;
 use watershed_operators::{Accumulator, Row, reserve_gently};
 use watershed_query::view::Window;
 
+use self::value::Value;
 use super::Emit;
 use crate::aggregate::Merger;
 use crate::keys::{Keys, Number};
@@ -13,9 +15,6 @@ use crate::panes::{Panes, Standing};
 
 /// Panes that rows come to at a time, in most ticks; others are packed.
 const OPEN_PANES: usize = 3;
-
-/// Values of a group one after the other; one number fits without an allocation.
-type Value = SmallVec<[u8; 16]>;
 
 /// The groups of all panes.
 pub(in crate::scan) struct Groups {
@@ -140,9 +139,9 @@ impl Groups {
             if self.chosen.len() <= number as usize {
                 let missing = number as usize + 1 - self.chosen.len();
                 reserve_gently(&mut self.chosen, missing);
-                self.chosen.resize(number as usize + 1, Value::new());
+                self.chosen.resize_with(number as usize + 1, Value::default);
             }
-            let known = &self.chosen[number as usize];
+            let known = self.chosen[number as usize].as_slice();
             if known.is_empty() && !self.panes.leave() {
                 // Nothing will take the value back, so it is held for good.
                 self.keys.hold(number);
@@ -158,7 +157,7 @@ impl Groups {
         let mut change = rows.without_values();
         change.negate();
         if let Some(value) = rows.values().next()
-            && self.merger.matters(value, &self.chosen[number as usize])
+            && self.merger.matters(value, self.chosen[number as usize].as_slice())
         {
             let staying: Vec<Accumulator> = self.panes.inside().filter_map(|pane| pane.group(number)).collect();
             let values: Vec<&[u8]> = staying.iter().flat_map(Accumulator::values).collect();
@@ -179,14 +178,14 @@ impl Groups {
                 change.add_value(value, count);
             }
         }
-        *chosen = Value::from_slice(value);
+        *chosen = Value::from(value);
     }
 
     fn release(&mut self, number: Number) {
         if self.keys.release(number)
             && let Some(chosen) = self.chosen.get_mut(number as usize)
         {
-            *chosen = Value::new();
+            *chosen = Value::default();
         }
     }
 
