@@ -111,17 +111,16 @@ impl Agent {
         integer(value).with_context(|| format!("{sql}: {value} is no integer"))
     }
 
-    /// Waits until a number has stood still for two seconds, and returns it: what was under way has arrived.
+    /// Waits until a number has stood still for a second, and returns it: what was under way has arrived.
     ///
     /// # Errors
     /// When a query fails, or it still moves after a minute.
     pub fn settled(&self, sql: &str) -> Result<i64> {
-        let (mut last, mut still) = (self.number(sql)?, 0);
+        let mut last = self.number(sql)?;
         for _ in 0..60 {
             std::thread::sleep(std::time::Duration::from_secs(1));
             let next = self.number(sql)?;
-            still = if next == last { still + 1 } else { 0 };
-            if still == 2 {
+            if next == last {
                 return Ok(next);
             }
             last = next;
