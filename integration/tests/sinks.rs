@@ -184,7 +184,7 @@ fn the_later_of_two_agents_of_one_name_fences_the_earlier() -> Result<()> {
     let (first, second) = (Agent::start(&flags)?, Agent::start(&flags)?);
     applied(&first, &manifest)?;
     applied(&second, &manifest)?;
-    processes::wait_until("the first agent to be fenced", || {
+    processes::wait_at_most(120, "the first agent to be fenced", || {
         let sinks = first.query("SELECT phase, reason FROM system.sinks").unwrap();
         sinks.iter().any(|sink| sink["phase"] == "failed" && sink["reason"].as_str().unwrap().contains("another agent"))
     })?;
