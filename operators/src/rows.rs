@@ -127,8 +127,8 @@ impl BatchContainer for Bytes {
 }
 
 type RowLayout = (Bytes, Bytes, Times, Vec<i64>, OffsetList);
-pub(crate) type RowBuilder = OrdValBuilder<RowLayout, Vec<((Row, Row), u64, i64)>>;
-pub(crate) type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
+type RowBuilder = OrdValBuilder<RowLayout, Vec<((Row, Row), u64, i64)>>;
+type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
 type RowBatcher =
     MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
 

@@ -2,7 +2,8 @@
 
 use differential_dataflow::VecCollection;
 
-use crate::rows::{Row, RowBuilder, RowSpine, Rows, arrange_rows, bucket_of};
+use crate::reduce::made_by_key;
+use crate::rows::{Row, Rows, bucket_of};
 
 /// The rows at positions `skip..skip + fetch` of the ascending byte order, counting multiplicities. Found within 256
 /// buckets first, so one change re-reads one bucket and the buckets' firsts.
@@ -20,27 +21,19 @@ fn positions<'scope>(
     from: i64,
     until: i64,
 ) -> VecCollection<'scope, u64, (Row, Row), i64> {
-    arrange_rows(rows, name)
-        .reduce_abelian::<_, RowBuilder, RowSpine, crate::rows::Bytes, _>(
-            name,
-            move |_key, rows, output| {
-                let mut position = 0i64;
-                for (row, count) in rows.iter().filter(|(_, count)| *count > 0) {
-                    let next = position.saturating_add(*count);
-                    let taken = next.min(until) - position.max(from);
-                    if taken > 0 {
-                        output.push((row.to_vec(), taken));
-                    }
-                    position = next;
-                    if position >= until {
-                        break;
-                    }
-                }
-            },
-            |updates, key, changes| {
-                updates.clear();
-                updates.extend(changes.drain(..).map(|(row, time, diff)| ((key.to_vec(), row), time, diff)));
-            },
-        )
-        .as_collection(|key, row| (key.to_vec(), row.to_vec()))
+    made_by_key(rows, name, move |rows| {
+        let (mut position, mut found) = (0i64, Vec::new());
+        for (row, count) in rows {
+            let next = position.saturating_add(*count);
+            let taken = next.min(until) - position.max(from);
+            if taken > 0 {
+                found.push((row.to_vec(), taken));
+            }
+            position = next;
+            if position >= until {
+                break;
+            }
+        }
+        found
+    })
 }
