@@ -54,6 +54,13 @@ fn applied(agent: &Agent, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Requests for so many seconds, or until it is dropped.
+fn load(nginx: &servers::Server, seconds: u32) -> Result<processes::Owned> {
+    let mut command = Command::new("wrk");
+    command.args(["-t1", "-c4", &format!("-d{seconds}s"), &nginx.url("/1k.txt")]);
+    processes::Owned::spawn(command.stdout(std::process::Stdio::null()))
+}
+
 fn sorted(row: &str) -> String {
     serde_json::from_str::<Value>(row).unwrap().to_string()
 }
@@ -136,12 +143,7 @@ fn agents_that_are_killed_and_a_broker_that_is_killed_lose_and_double_nothing() 
     let state = state.path().to_string_lossy().into_owned();
     let flags = ["--state", &state, "--node", "one"];
     let nginx = servers::nginx(false)?;
-    let load = |seconds: u32| {
-        let mut command = Command::new("wrk");
-        command.args(["-t1", "-c4", &format!("-d{seconds}s"), &nginx.url("/1k.txt")]);
-        processes::Owned::spawn(command.stdout(std::process::Stdio::null()))
-    };
-    let under_load = load(20 * KILLS)?;
+    let under_load = load(&nginx, 20 * KILLS)?;
     let agent = Agent::on_process(nginx.process.pid(), &flags)?;
     applied(&agent, &manifest("map", "view = \"service_map\"", &brokers, ""))?;
     applied(&agent, &manifest("latency", "view = \"endpoint_latency\"", &brokers, "mode = \"upsert\""))?;
@@ -186,9 +188,7 @@ fn the_later_of_two_agents_of_one_name_fences_the_earlier() -> Result<()> {
     let manifest = manifest("map", "view = \"service_map\"", &brokers, "");
     // Who has nothing to write does not find out.
     let nginx = servers::nginx(false)?;
-    let mut load = Command::new("wrk");
-    load.args(["-t1", "-c1", "-d300s", &nginx.url("/1k.txt")]);
-    let _under_load = processes::Owned::spawn(load.stdout(std::process::Stdio::null()))?;
+    let _under_load = load(&nginx, 300)?;
     let start = || Agent::on_process(nginx.process.pid(), &["--node", "one"]);
     let (first, second) = (start()?, start()?);
     applied(&first, &manifest)?;
