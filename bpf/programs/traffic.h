@@ -102,6 +102,7 @@ static __always_inline bool send_vectors(struct data_header *header, struct sour
 /* User space takes some milliseconds to say what a connection speaks, and more of a busy machine; until then it may be
  * anything, and under load what is cut may be told wrongly or cost all that follows. */
 #define FIRST_BYTES (4 << 20)
+/* What begins a connection tells what it speaks, and takes little room. */
 #define BEGINNING_BYTES (16 << 10)
 
 #define WORD(a, b, c, d) ((a) | (b) << 8 | (c) << 16 | (d) << 24)
@@ -136,10 +137,10 @@ static __always_inline bool is_whole(struct connection *connection, struct data_
 	/* What is cut of these is lost, and not only more than is needed. */
 	if (connection->flags & CONNECTION_WHOLE)
 		return filled <= ring / 2;
-	/* Nor does it take much room to see what begins a connection. */
-	if (header->position < BEGINNING_BYTES && header->length <= BEGINNING_BYTES)
-		return filled <= ring / 2 && !(connection->flags & CONNECTION_HEADS);
-	return filled <= ring / 4 && !(connection->flags & CONNECTION_HEADS) && header->position < FIRST_BYTES;
+	if (connection->flags & CONNECTION_HEADS || header->position >= FIRST_BYTES)
+		return false;
+	bool begins = header->position < BEGINNING_BYTES && header->length <= BEGINNING_BYTES;
+	return filled <= (begins ? ring / 2 : ring / 4);
 }
 
 /* One piece of the transfer whose header is in the scratch: it stands for `spans` bytes from `skip` on. */
