@@ -15,13 +15,13 @@ type Place = u32;
 /// Rows by length; none has multiplicity zero.
 #[derive(Default, Clone)]
 pub(crate) struct Multiset {
-    alike_by_length: HashMap<usize, Alike, RandomState>,
+    by_length: HashMap<usize, OfLength, RandomState>,
     hasher: RandomState,
 }
 
 /// Rows of one length.
 #[derive(Clone)]
-struct Alike {
+struct OfLength {
     length: usize,
     places: HashTable<Place>,
     buffer: Vec<u8>,
@@ -35,35 +35,35 @@ struct Alike {
 impl Multiset {
     /// Changes the multiplicity of a row.
     pub(crate) fn add(&mut self, row: &[u8], diff: i64) {
-        let alike = self.alike_by_length.entry(row.len()).or_insert_with(|| Alike::new(row.len()));
-        alike.add(row, diff, &self.hasher);
+        let rows = self.by_length.entry(row.len()).or_insert_with(|| OfLength::new(row.len()));
+        rows.add(row, diff, &self.hasher);
     }
 
     /// Gives back places that many rows left, which is not worth it after each.
     pub(crate) fn tidy(&mut self) {
-        self.alike_by_length.retain(|_, alike| !alike.places.is_empty());
-        self.alike_by_length.values_mut().for_each(|alike| alike.tidy(&self.hasher));
+        self.by_length.retain(|_, rows| !rows.places.is_empty());
+        self.by_length.values_mut().for_each(|rows| rows.tidy(&self.hasher));
     }
 
     /// Rows with their multiplicities.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
-        self.alike_by_length.values().flat_map(Alike::iter)
+        self.by_length.values().flat_map(OfLength::iter)
     }
 
     /// How many rows there are, each as often as it is there.
     pub(crate) fn rows(&self) -> usize {
-        self.alike_by_length.values().map(Alike::rows).sum()
+        self.by_length.values().map(OfLength::rows).sum()
     }
 }
 
-impl Alike {
+impl OfLength {
     fn new(length: usize) -> Self {
         let (places, others) = (HashTable::new(), HashMap::default());
-        Alike { length, places, buffer: Vec::new(), count: 0, free: Vec::new(), others }
+        OfLength { length, places, buffer: Vec::new(), count: 0, free: Vec::new(), others }
     }
 
     fn add(&mut self, row: &[u8], diff: i64, hasher: &RandomState) {
-        let Alike { length, places, buffer, count, free, others } = self;
+        let OfLength { length, places, buffer, count, free, others } = self;
         let same = |place: &Place| row_at(buffer, *length, *place) == row;
         let hash_of = |place: &Place| hasher.hash_one(row_at(buffer, *length, *place));
         let (place, multiplicity) = match places.entry(hasher.hash_one(row), same, hash_of) {
@@ -103,7 +103,7 @@ impl Alike {
         if self.free.len() <= self.places.len() {
             return;
         }
-        let mut tidy = Alike::new(self.length);
+        let mut tidy = OfLength::new(self.length);
         tidy.places.reserve(self.places.len(), |_| unreachable!("the table is empty"));
         tidy.buffer.reserve_exact(self.places.len() * self.length);
         self.iter().for_each(|(row, multiplicity)| tidy.add(row, multiplicity, hasher));
@@ -167,10 +167,10 @@ mod tests {
         (0..10_000).for_each(|number| rows.add(&row(number, 2), 1));
         (10..10_000).for_each(|number| rows.add(&row(number, 2), -1));
         rows.tidy();
-        assert_eq!(rows.alike_by_length.values().map(|alike| alike.buffer.capacity()).sum::<usize>(), 10 * 16);
+        assert_eq!(rows.by_length.values().map(|rows| rows.buffer.capacity()).sum::<usize>(), 10 * 16);
         (0..10).for_each(|number| rows.add(&row(number, 2), -1));
         rows.tidy();
-        assert!(rows.alike_by_length.is_empty());
+        assert!(rows.by_length.is_empty());
     }
 
     #[test]
@@ -182,6 +182,6 @@ mod tests {
             (0..1_000).for_each(|number| rows.add(&row((round + 1) * 1_000 + number, 2), 1));
             rows.tidy();
         }
-        assert!(rows.alike_by_length.values().all(|alike| alike.count == 1_000 && alike.free.is_empty()));
+        assert!(rows.by_length.values().all(|rows| rows.count == 1_000 && rows.free.is_empty()));
     }
 }

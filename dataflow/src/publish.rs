@@ -2,7 +2,6 @@
 //! broadcasts closed changes, decoded once, to all subscribers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -10,8 +9,7 @@ use std::sync::{Arc, Mutex};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use indexmap::IndexMap;
 use tokio::sync::{broadcast, watch};
 use watershed_model::TickTime;
 use watershed_operators::Row;
@@ -175,18 +173,9 @@ fn close(view: &ViewShared, merge: &mut Merge, upper: u64) {
 /// The changes of one time, each row once. Retractions come first, so that an upsert by key sees the row go before its
 /// successor comes; otherwise they are in the order in which they came.
 fn changes_of(updates: Vec<(Row, i64)>) -> Vec<(Row, i64)> {
-    let hasher = RandomState::default();
-    let mut places: HashTable<usize> = HashTable::with_capacity(updates.len());
-    let mut sums: Vec<(Row, i64)> = Vec::with_capacity(updates.len());
+    let mut sums = IndexMap::<Row, i64, RandomState>::default();
     for (row, diff) in updates {
-        let same = |place: &usize| sums[*place].0 == row;
-        match places.entry(hasher.hash_one(&row), same, |place| hasher.hash_one(&sums[*place].0)) {
-            Entry::Occupied(place) => sums[*place.get()].1 += diff,
-            Entry::Vacant(place) => {
-                place.insert(sums.len());
-                sums.push((row, diff));
-            }
-        }
+        *sums.entry(row).or_default() += diff;
     }
     let (mut changes, come): (Vec<_>, Vec<_>) =
         sums.into_iter().filter(|(_, diff)| *diff != 0).partition(|(_, diff)| *diff < 0);

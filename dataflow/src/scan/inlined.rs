@@ -9,7 +9,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, cast};
 use datafusion::physical_expr::utils::collect_columns;
-use watershed_query::view::Map;
+use watershed_query::view::{Map, column};
 
 type Expression = Arc<dyn PhysicalExpr>;
 
@@ -28,8 +28,7 @@ impl Inlined {
         steps: &[(Map, SchemaRef)],
         outputs: &[Expression],
     ) -> Result<Self> {
-        let column = |at: &usize| Arc::new(Column::new(table.field(*at).name(), *at)) as Expression;
-        let mut inputs: Vec<Expression> = columns.iter().map(column).collect();
+        let mut inputs: Vec<Expression> = columns.iter().map(|at| column(table, *at)).collect();
         let mut filters = Vec::new();
         for (map, schema) in steps {
             let filter = map.filter.as_ref().map(|filter| over(filter, &inputs)).transpose()?;
