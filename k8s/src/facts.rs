@@ -2,6 +2,7 @@
 
 mod addresses;
 mod index;
+mod names;
 mod packed;
 mod row;
 #[cfg(test)]
@@ -12,10 +13,11 @@ use std::sync::Arc;
 
 use crate::events;
 use crate::object::{Body, Kind, Object};
-use addresses::{Addresses, Place, claims_of};
+use addresses::{Addresses, claims_of, places_of};
 use index::{Index, selects};
+use names::{Names, OWNERS_MAX};
 use packed::Packed;
-use row::OWNERS_MAX;
+use row::rows_of;
 
 pub use row::{Row, Value};
 
@@ -26,12 +28,12 @@ pub enum News {
     Applied(Object),
     /// An object went, with its last state, at nanoseconds since the epoch.
     Deleted(Object, i64),
-    /// All objects of a kind as of a resource version: those missing went in between.
+    /// All objects of a kind as of a resource version, which were applied already: those missing went in between.
     Listed {
         /// The kind.
         kind: Kind,
-        /// All of them.
-        objects: Vec<Object>,
+        /// uids of all of them.
+        uids: HashSet<Arc<str>>,
         /// Version of the list; objects that changed after it are not missing from it.
         version: u64,
         /// When the list was taken, nanoseconds since the epoch.
@@ -63,13 +65,32 @@ impl Change {
 
 #[derive(Debug)]
 struct Held {
-    object: Object,
-    /// 0 while it exists.
-    stop_ns: i64,
+    kind: Kind,
+    version: u64,
+    state: State,
     /// The end was seen when it came, not found out later.
     seen: bool,
-    rows: Packed,
-    claimed: Vec<Place>,
+    told: Option<Told>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct State {
+    object: Packed<Object>,
+    /// 0 while it exists.
+    stop_ns: i64,
+}
+
+/// What the rows were made of that were told last: less than they are, and they can be made again.
+#[derive(Debug, PartialEq)]
+struct Told {
+    state: State,
+    names: Packed<Names>,
+}
+
+impl Told {
+    fn rows(&self, object: &Object) -> Vec<Row> {
+        rows_of(object, self.state.stop_ns, &self.names.unpack())
+    }
 }
 
 /// All objects that are known, and the rows that were told of them.
@@ -112,13 +133,12 @@ impl Facts {
     /// Takes news in.
     pub fn learn(&mut self, news: News) {
         match news {
-            News::Applied(object) => self.keep(object),
+            News::Applied(object) => self.keep(&object),
             News::Deleted(object, at_ns) => {
-                let uid = object.uid.clone();
-                self.keep(object);
-                self.stop(&uid, at_ns, true);
+                self.keep(&object);
+                self.stop(&object.uid, at_ns, true);
             }
-            News::Listed { kind, objects, version, at_ns } => self.list(kind, objects, version, at_ns),
+            News::Listed { kind, uids, version, at_ns } => self.list(kind, &uids, version, at_ns),
         }
     }
 
@@ -132,11 +152,15 @@ impl Facts {
             }
             self.stopped.remove(&(until_ns, uid.clone()));
             let Some(held) = self.held.remove(&uid) else { continue };
-            self.mark_named(&held.object);
-            self.index.remove(&held.object);
             self.dirty.remove(&uid);
-            self.addresses.claim(&uid, &held.claimed, Vec::new());
-            held.rows.retract(&mut self.gone);
+            let object = held.state.object.unpack();
+            self.mark_named(&object);
+            self.index.remove(&object);
+            if let Some(told) = held.told {
+                let object = told.state.object.unpack();
+                self.addresses.claim(&uid, places_of(&object), Vec::new());
+                Change::between(told.rows(&object), &[], &mut self.gone);
+            }
         }
     }
 
@@ -151,13 +175,7 @@ impl Facts {
         let dirty: Vec<_> = self.dirty.iter().take(most).cloned().collect();
         for uid in dirty {
             self.dirty.remove(&uid);
-            let rows = self.rows_of(&uid);
-            let Some(held) = self.held.get_mut(&uid) else { continue };
-            held.rows.replace(&rows, &mut changes);
-            let claims = claims_of(held);
-            let places = claims.iter().map(|(place, _)| *place).collect();
-            let before = std::mem::replace(&mut held.claimed, places);
-            self.addresses.claim(&uid, &before, claims);
+            self.tell(&uid, &mut changes);
         }
         self.addresses.changes(&mut changes);
         changes
@@ -193,70 +211,89 @@ impl Facts {
         self.refused.get(&kind).copied().unwrap_or(0)
     }
 
-    fn keep(&mut self, object: Object) {
-        let before = self.held.get(&object.uid);
-        if before.is_some_and(|held| held.object.version >= object.version) {
+    fn tell(&mut self, uid: &Arc<str>, changes: &mut Vec<Change>) {
+        let Some(held) = self.held.get(uid) else { return };
+        let object = held.state.object.unpack();
+        let names = self.names_of(&object, held.state.stop_ns);
+        let claims = claims_of(&object, held.state.stop_ns, held.seen);
+        let now = Told { state: held.state.clone(), names: Packed::of(&names) };
+        let before = held.told.as_ref().map(|told| (told, told.state.object.unpack()));
+        let claimed = before.as_ref().map(|(_, object)| places_of(object)).unwrap_or_default();
+        if held.told.as_ref() != Some(&now) {
+            let before = before.map(|(told, object)| told.rows(&object)).unwrap_or_default();
+            Change::between(before, &now.rows(&object), changes);
+        }
+        self.addresses.claim(uid, claimed, claims);
+        if let Some(held) = self.held.get_mut(uid) {
+            held.told = Some(now);
+        }
+    }
+
+    fn keep(&mut self, object: &Object) {
+        let held = self.held.get(&object.uid);
+        if held.is_some_and(|held| held.version >= object.version) {
             return;
         }
-        if before.is_none() && self.held.len() >= OBJECTS_MAX {
+        if held.is_none() && self.held.len() >= OBJECTS_MAX {
             *self.refused.entry(object.kind()).or_default() += 1;
             return;
         }
+        let before = held.map(|held| held.state.object.unpack());
         let told = self.since_ns.is_some_and(|since_ns| before.is_some() || object.created_ns >= since_ns);
         if told {
-            self.events.extend(events::between(before.map(|held| &held.object), &object, self.now_ns));
+            self.events.extend(events::between(before.as_ref(), object, self.now_ns));
         }
-        let uid = Arc::clone(&object.uid);
-        self.dirty.insert(Arc::clone(&uid));
-        let Some(held) = self.held.get_mut(&uid) else {
-            self.index.insert(&object);
-            self.mark_named(&object);
-            *self.living.entry(object.kind()).or_default() += 1;
-            let (rows, claimed) = (Packed::default(), Vec::new());
-            self.held.insert(uid, Held { object, stop_ns: 0, seen: false, rows, claimed });
-            return;
-        };
-        let before = std::mem::replace(&mut held.object, object.clone());
-        if !names_differ(&before, &object) {
-            return;
+        self.dirty.insert(Arc::clone(&object.uid));
+        let (kind, version, packed) = (object.kind(), object.version, Packed::of(object));
+        if let Some(held) = self.held.get_mut(&object.uid) {
+            (held.version, held.state.object) = (version, packed);
+        } else {
+            *self.living.entry(kind).or_default() += 1;
+            let state = State { object: packed, stop_ns: 0 };
+            self.held.insert(Arc::clone(&object.uid), Held { kind, version, state, seen: false, told: None });
         }
-        self.mark_named(&before);
-        self.index.remove(&before);
-        self.index.insert(&object);
-        self.mark_named(&object);
+        if let Some(before) = before {
+            if !names_differ(&before, object) {
+                return;
+            }
+            self.mark_named(&before);
+            self.index.remove(&before);
+        }
+        self.index.insert(object);
+        self.mark_named(object);
     }
 
     fn stop(&mut self, uid: &Arc<str>, at_ns: i64, seen: bool) {
         let at_ns = at_ns.max(1);
         let Some(held) = self.held.get_mut(uid) else { return };
-        if held.stop_ns != 0 && (held.stop_ns, !held.seen) <= (at_ns, !seen) {
+        let before_ns = std::mem::replace(&mut held.state.stop_ns, at_ns);
+        if before_ns != 0 && (before_ns, !held.seen) <= (at_ns, !seen) {
+            held.state.stop_ns = before_ns;
             return;
         }
-        let retention_ns = if held.object.kind() == Kind::Pod { self.retention_ns } else { self.retention_ns * 2 };
-        if held.stop_ns == 0 {
-            *self.living.entry(held.object.kind()).or_default() -= 1;
+        held.seen = seen;
+        let retention_ns = if held.kind == Kind::Pod { self.retention_ns } else { self.retention_ns * 2 };
+        let object = held.state.object.unpack();
+        if before_ns == 0 {
+            *self.living.entry(held.kind).or_default() -= 1;
             if self.since_ns.is_some() {
-                self.events.extend(events::deleted(&held.object, at_ns));
+                self.events.extend(events::deleted(&object, at_ns));
             }
         } else {
-            self.stopped.remove(&(held.stop_ns.saturating_add(retention_ns), Arc::clone(uid)));
+            self.stopped.remove(&(before_ns.saturating_add(retention_ns), Arc::clone(uid)));
         }
-        (held.stop_ns, held.seen) = (at_ns, seen);
         self.stopped.insert((at_ns.saturating_add(retention_ns), Arc::clone(uid)));
-        let object = held.object.clone();
         self.dirty.insert(Arc::clone(uid));
         self.mark_named(&object);
     }
 
-    fn list(&mut self, kind: Kind, objects: Vec<Object>, version: u64, at_ns: i64) {
-        let present: HashSet<_> = objects.iter().map(|object| Arc::clone(&object.uid)).collect();
+    fn list(&mut self, kind: Kind, uids: &HashSet<Arc<str>>, version: u64, at_ns: i64) {
         let missing: Vec<_> = (self.held.iter())
-            .filter(|(uid, held)| held.object.kind() == kind && held.stop_ns == 0 && !present.contains(*uid))
-            .filter(|(_, held)| held.object.version <= version)
+            .filter(|(uid, held)| held.kind == kind && held.state.stop_ns == 0 && !uids.contains(*uid))
+            .filter(|(_, held)| held.version <= version)
             .map(|(uid, _)| Arc::clone(uid))
             .collect();
         missing.iter().for_each(|uid| self.stop(uid, at_ns, false));
-        objects.into_iter().for_each(|object| self.keep(object));
     }
 
     /// Marks what may take its names from the object.
@@ -264,14 +301,15 @@ impl Facts {
         match &object.body {
             Body::Pod(_) | Body::Node { .. } | Body::Namespace => {}
             Body::Service(service) => {
-                let pods = self.index.pods_in(&object.namespace).filter(|uid| {
-                    let held = self.held.get(*uid).map(|held| &held.object.body);
-                    matches!(held, Some(Body::Pod(pod)) if selects(service, pod))
+                let maybe = self.index.maybe_selected(&object.namespace, service);
+                let selected = maybe.filter(|uid| {
+                    let body = self.held.get(*uid).map(|held| held.state.object.unpack().body);
+                    matches!(body, Some(Body::Pod(pod)) if selects(service, &pod))
                 });
-                self.dirty.extend(pods.cloned());
+                self.dirty.extend(selected.cloned());
                 for slice in self.index.slices_of(object).filter_map(|uid| self.held.get(uid)) {
-                    if let Body::EndpointSlice { pods, .. } = &slice.object.body {
-                        self.dirty.extend(pods.iter().cloned());
+                    if let Body::EndpointSlice { pods, .. } = slice.state.object.unpack().body {
+                        self.dirty.extend(pods);
                     }
                 }
             }
@@ -291,6 +329,7 @@ fn names_differ(before: &Object, after: &Object) -> bool {
     match (&before.body, &after.body) {
         (Body::Service(before), Body::Service(after)) => before.selector != after.selector,
         (Body::EndpointSlice { .. }, Body::EndpointSlice { .. }) => before.body != after.body,
+        (Body::Pod(before), Body::Pod(after)) => before.labels != after.labels,
         _ => false,
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Kinds of objects that are watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)] // The names are Kubernetes' own.
 pub enum Kind {
     Pod,
@@ -58,7 +58,7 @@ impl Kind {
 }
 
 /// Who created an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// uid of the owner.
     pub uid: Arc<str>,
@@ -69,7 +69,7 @@ pub struct Owner {
 }
 
 /// One object as of one resource version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// uid; never used again after deletion.
     pub uid: Arc<str>,
@@ -88,7 +88,7 @@ pub struct Object {
 }
 
 /// What is particular to a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
     /// A pod.
     Pod(Box<Pod>),
@@ -119,7 +119,7 @@ pub enum Body {
 }
 
 /// What is particular to a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pod {
     /// Node, empty before it is scheduled.
     pub node: String,
@@ -148,7 +148,8 @@ pub struct Pod {
 }
 
 /// Names with values, ascending; a map of a few would take the room of eleven.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "BTreeMap<String, String>")]
 pub struct Labels(Box<[(Box<str>, Box<str>)]>);
 
 impl Labels {
@@ -177,7 +178,7 @@ impl Serialize for Labels {
 }
 
 /// A container of a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Container {
     /// Runtime's id without scheme, empty before it is created.
     pub id: String,
@@ -206,7 +207,7 @@ pub struct Container {
 }
 
 /// What is particular to a service.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Service {
     /// Labels of its pods; without any it selects none.
     pub selector: BTreeMap<String, String>,

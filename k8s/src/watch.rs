@@ -23,7 +23,7 @@ use status::State;
 pub use connect::{Access, Error, connect, in_cluster};
 
 /// Reports that may wait for the keeper; who has more waits.
-const REPORTS_MAX: usize = 1024;
+const REPORTS_MAX: usize = 256;
 
 /// Rows that became known together.
 #[derive(Debug, Default)]

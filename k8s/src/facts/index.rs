@@ -1,5 +1,6 @@
 //! Who takes names from whom: what must be looked at again when an object changes, and what a pod is named by.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ type Uid = Arc<str>;
 /// Objects by what they are found by. Every set holds uids.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    pods_by_namespace: Sets<String>,
+    /// By namespace and each label.
+    pods_by_label: Sets<String>,
     children_by_owner: Sets<Uid>,
     /// By namespace and the first label of the selector.
     services_by_label: Sets<String>,
@@ -40,7 +42,10 @@ impl Index {
             by_uid(&mut self.children_by_owner, Arc::clone(&owner.uid), uid);
         }
         match &object.body {
-            Body::Pod(_) => by_text(&mut self.pods_by_namespace, object.namespace.clone(), uid),
+            Body::Pod(pod) => {
+                let labels = pod.labels.iter().map(|(key, value)| label(&object.namespace, key, value));
+                labels.for_each(|label| by_text(&mut self.pods_by_label, label, uid));
+            }
             Body::Service(service) => {
                 by_text(&mut self.services_by_name, object.full_name(), uid);
                 if let Some((key, value)) = service.selector.first_key_value() {
@@ -75,9 +80,10 @@ impl Index {
         self.slices_by_service.of(&service.full_name())
     }
 
-    /// Pods of a namespace.
-    pub(super) fn pods_in(&self, namespace: &str) -> impl Iterator<Item = &Uid> {
-        self.pods_by_namespace.of(namespace)
+    /// Pods that a service's selector may choose.
+    pub(super) fn maybe_selected(&self, namespace: &str, service: &Service) -> impl Iterator<Item = &Uid> {
+        let first = service.selector.first_key_value().map(|(key, value)| label(namespace, key, value));
+        first.into_iter().flat_map(|label| self.pods_by_label.of(&label))
     }
 
     /// What has an object as its owner, nearest first, over at most `generations`.
@@ -94,7 +100,7 @@ impl Index {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        let texts = [&self.pods_by_namespace, &self.services_by_label, &self.services_by_name, &self.slices_by_service];
+        let texts = [&self.pods_by_label, &self.services_by_label, &self.services_by_name, &self.slices_by_service];
         texts.iter().all(|sets| sets.0.is_empty())
             && self.children_by_owner.0.is_empty()
             && self.slices_by_pod.0.is_empty()
@@ -113,7 +119,14 @@ pub(super) fn selects(service: &Service, pod: &Pod) -> bool {
 
 /// Sets that are not kept when they are empty.
 #[derive(Debug)]
-struct Sets<K>(HashMap<K, BTreeSet<Uid>>);
+struct Sets<K>(HashMap<K, Uids>);
+
+/// Mostly one; a set of one would take the room of eleven.
+#[derive(Debug)]
+enum Uids {
+    One(Uid),
+    Many(BTreeSet<Uid>),
+}
 
 impl<K> Default for Sets<K> {
     fn default() -> Self {
@@ -123,13 +136,28 @@ impl<K> Default for Sets<K> {
 
 impl<K: Hash + Eq> Sets<K> {
     fn insert(&mut self, key: K, uid: &Uid) {
-        self.0.entry(key).or_default().insert(Arc::clone(uid));
+        match self.0.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(Uids::One(Arc::clone(uid)))),
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Uids::One(one) => {
+                    let both = [Arc::clone(one), Arc::clone(uid)];
+                    entry.insert(Uids::Many(both.into()));
+                }
+                Uids::Many(uids) => drop(uids.insert(Arc::clone(uid))),
+            },
+        }
     }
 
     fn remove(&mut self, key: &K, uid: &Uid) {
-        let Some(uids) = self.0.get_mut(key) else { return };
-        uids.remove(uid);
-        if uids.is_empty() {
+        let empty = match self.0.get_mut(key) {
+            Some(Uids::One(one)) => one == uid,
+            Some(Uids::Many(uids)) => {
+                uids.remove(uid);
+                uids.is_empty()
+            }
+            None => false,
+        };
+        if empty {
             self.0.remove(key);
         }
     }
@@ -138,6 +166,11 @@ impl<K: Hash + Eq> Sets<K> {
     where
         K: std::borrow::Borrow<Q>,
     {
-        self.0.get(key).into_iter().flatten()
+        let (one, many) = match self.0.get(key) {
+            Some(Uids::One(uid)) => (Some(uid), None),
+            Some(Uids::Many(uids)) => (None, Some(uids)),
+            None => (None, None),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }

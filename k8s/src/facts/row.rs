@@ -1,17 +1,11 @@
-//! Rows of the metadata tables, derived from what is held.
-
-use std::collections::BTreeSet;
+//! Rows of the metadata tables.
 
 use serde_json::json;
 use watershed_model::Table;
 use watershed_model::tables as identity;
 
-use super::index::selects;
-use super::{Facts, Held};
+use super::names::Names;
 use crate::object::{Body, Container, Object, Owner, Pod};
-
-/// Longest chain of owners that is followed.
-pub(super) const OWNERS_MAX: usize = 8;
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,137 +61,89 @@ fn one_or_array(values: &[String]) -> Value {
     }
 }
 
-impl Facts {
-    pub(super) fn rows_of(&self, uid: &str) -> Vec<Row> {
-        let Some(held) = self.held.get(uid) else { return Vec::new() };
-        let object = &held.object;
-        let first = |values: &[String]| text(values.first().map_or("", String::as_str));
-        let (table, middle) = match &object.body {
-            Body::Pod(pod) => return self.pod_rows(held, pod),
-            Body::Service(service) => {
-                (&identity::K8S_SERVICES, vec![first(&service.cluster_ips), array(&service.external_ips)])
-            }
-            Body::Node { ips, pod_cidrs } => (&identity::K8S_NODES, vec![first(ips), array(pod_cidrs)]),
-            Body::Namespace => (&identity::K8S_NAMESPACES, vec![]),
-            Body::ReplicaSet(status) => {
-                let [id, name] = self.ancestor(object, "Deployment");
-                (&identity::K8S_REPLICASETS, vec![owners(&object.owners), text(status.as_str()), text(id), text(name)])
-            }
-            Body::Deployment(status) => (&identity::K8S_DEPLOYMENTS, vec![text(status.as_str())]),
-            Body::EndpointSlice { .. } | Body::Owner(_) => return Vec::new(),
-        };
-        let mut values = vec![text(&*object.uid), text(object.full_name())];
-        if !object.namespace.is_empty() {
-            values.push(text(object.namespace.as_str()));
+/// The rows of an object that ended at that time, 0 for none.
+pub(super) fn rows_of(object: &Object, stop_ns: i64, names: &Names) -> Vec<Row> {
+    let first = |values: &[String]| text(values.first().map_or("", String::as_str));
+    let (table, middle) = match &object.body {
+        Body::Pod(pod) => return pod_rows(object, pod, stop_ns, names),
+        Body::Service(service) => {
+            (&identity::K8S_SERVICES, vec![first(&service.cluster_ips), array(&service.external_ips)])
         }
-        values.extend(middle);
-        values.extend([Value::Time(object.created_ns), Value::Time(held.stop_ns)]);
-        vec![Row { table, values: values.into() }]
-    }
-
-    fn pod_rows(&self, held: &Held, pod: &Pod) -> Vec<Row> {
-        let object = &held.object;
-        let status = json!({"state": pod.phase, "message": pod.message, "reason": pod.reason}).to_string();
-        let [replicaset_id, replicaset_name] = self.ancestor(object, "ReplicaSet");
-        let [deployment_id, deployment_name] = self.ancestor(object, "Deployment");
-        let top = self.topmost(object);
-        let (ids, names): (Vec<_>, Vec<_>) = self.services_of(held, pod).into_iter().map(|(n, id)| (id, n)).unzip();
-        let values = vec![
-            text(&*object.uid),
-            text(object.full_name()),
-            text(object.namespace.as_str()),
-            text(pod.node.as_str()),
-            text(pod.ips.first().map_or("", String::as_str)),
-            Value::Flag(pod.host_network),
-            text(pod.phase.as_str()),
-            text(status),
-            text(json!(pod.labels).to_string()),
-            text(pod.qos.as_str()),
-            owners(&object.owners),
-            text(top.as_ref().map_or("", |owner| owner.kind.as_str())),
-            text(top.as_ref().map_or(String::new(), |owner| format!("{}/{}", object.namespace, owner.name))),
-            text(replicaset_id),
-            text(replicaset_name),
-            text(deployment_id),
-            text(deployment_name),
-            one_or_array(&ids),
-            one_or_array(&names),
-            Value::Time(object.created_ns),
-            Value::Time(held.stop_ns),
-        ];
-        let mut rows = vec![Row { table: &identity::K8S_PODS, values: values.into() }];
-        rows.extend(containers(held, pod));
-        rows
-    }
-
-    /// uid and full name of the nearest owner of that kind, empty when there is none that is known.
-    fn ancestor(&self, object: &Object, kind: &str) -> [String; 2] {
-        (self.chain(object).into_iter().find(|owner| owner.kind == kind)).map_or_else(Default::default, |owner| {
-            [owner.uid.to_string(), format!("{}/{}", object.namespace, owner.name)]
-        })
-    }
-
-    fn topmost(&self, object: &Object) -> Option<Owner> {
-        self.chain(object).pop()
-    }
-
-    /// The controlling owners from the nearest upwards, as far as they are known.
-    fn chain(&self, object: &Object) -> Vec<Owner> {
-        let mut chain = Vec::new();
-        let mut next = object.owners.first();
-        while let Some(owner) = next
-            && chain.len() < OWNERS_MAX
-        {
-            chain.push(owner.clone());
-            next = self.held.get(&owner.uid).and_then(|held| held.object.owners.first());
+        Body::Node { ips, pod_cidrs } => (&identity::K8S_NODES, vec![first(ips), array(pod_cidrs)]),
+        Body::Namespace => (&identity::K8S_NAMESPACES, vec![]),
+        Body::ReplicaSet(status) => {
+            let [id, name] = ancestor(object, names, "Deployment");
+            (&identity::K8S_REPLICASETS, vec![owners(&object.owners), text(status.as_str()), text(id), text(name)])
         }
-        chain
+        Body::Deployment(status) => (&identity::K8S_DEPLOYMENTS, vec![text(status.as_str())]),
+        Body::EndpointSlice { .. } | Body::Owner(_) => return Vec::new(),
+    };
+    let mut values = vec![text(&*object.uid), text(object.full_name())];
+    if !object.namespace.is_empty() {
+        values.push(text(object.namespace.as_str()));
     }
-
-    /// Names and uids of the pod's services, sorted by name. A deleted service counts for pods that went before it.
-    fn services_of(&self, held: &Held, pod: &Pod) -> BTreeSet<(String, String)> {
-        let namespace = &held.object.namespace;
-        let counts = |service: &&Held| service.stop_ns == 0 || (held.stop_ns != 0 && held.stop_ns <= service.stop_ns);
-        let selecting = self
-            .index
-            .maybe_selecting(namespace, pod)
-            .filter_map(|uid| self.held.get(uid))
-            .filter(|service| matches!(&service.object.body, Body::Service(service) if selects(service, pod)));
-        let slices = self.index.slices_with(&held.object.uid).filter_map(|uid| self.held.get(uid));
-        let sliced = slices.filter_map(|slice| match &slice.object.body {
-            Body::EndpointSlice { service, .. } if slice.stop_ns == 0 => {
-                Some(format!("{}/{service}", slice.object.namespace))
-            }
-            _ => None,
-        });
-        let sliced: BTreeSet<_> = sliced.collect();
-        let named = sliced.iter().flat_map(|name| self.index.services_named(name));
-        selecting
-            .chain(named.filter_map(|uid| self.held.get(uid)))
-            .filter(counts)
-            .map(|service| (service.object.full_name(), service.object.uid.to_string()))
-            .collect()
-    }
+    values.extend(middle);
+    values.extend([Value::Time(object.created_ns), Value::Time(stop_ns)]);
+    vec![Row { table, values: values.into() }]
 }
 
-/// Containers that run or ran last, and what they were before they were started again.
-fn containers<'a>(held: &'a Held, pod: &'a Pod) -> impl Iterator<Item = Row> + 'a {
-    pod.containers.iter().flat_map(move |container| {
-        let stop_ns = if container.finished_ns == 0 { held.stop_ns } else { container.finished_ns };
-        let texts = [&container.id, &container.state, &container.message, &container.reason];
-        let now = self::container(held, container, texts, [container.started_ns, stop_ns]);
-        let none = String::new();
-        let ended = String::from("Terminated");
-        let texts = [&container.last_id, &ended, &none, &container.last_reason];
-        let before = self::container(held, container, texts, [container.last_started_ns, container.last_finished_ns]);
-        let before = before.filter(|_| container.last_id != container.id);
-        [now, before].into_iter().flatten()
-    })
+fn pod_rows(object: &Object, pod: &Pod, stop_ns: i64, names: &Names) -> Vec<Row> {
+    let status = json!({"state": pod.phase, "message": pod.message, "reason": pod.reason}).to_string();
+    let [replicaset_id, replicaset_name] = ancestor(object, names, "ReplicaSet");
+    let [deployment_id, deployment_name] = ancestor(object, names, "Deployment");
+    let top = names.owners.last();
+    let (service_names, service_ids): (Vec<_>, Vec<_>) = names.services.iter().cloned().unzip();
+    let values = vec![
+        text(&*object.uid),
+        text(object.full_name()),
+        text(object.namespace.as_str()),
+        text(pod.node.as_str()),
+        text(pod.ips.first().map_or("", String::as_str)),
+        Value::Flag(pod.host_network),
+        text(pod.phase.as_str()),
+        text(status),
+        text(json!(pod.labels).to_string()),
+        text(pod.qos.as_str()),
+        owners(&object.owners),
+        text(top.map_or("", |owner| owner.kind.as_str())),
+        text(top.map_or(String::new(), |owner| format!("{}/{}", object.namespace, owner.name))),
+        text(replicaset_id),
+        text(replicaset_name),
+        text(deployment_id),
+        text(deployment_name),
+        one_or_array(&service_ids),
+        one_or_array(&service_names),
+        Value::Time(object.created_ns),
+        Value::Time(stop_ns),
+    ];
+    let mut rows = vec![Row { table: &identity::K8S_PODS, values: values.into() }];
+    rows.extend(pod.containers.iter().flat_map(|container| container_rows(&object.uid, container, stop_ns)));
+    rows
+}
+
+/// uid and full name of the nearest owner of that kind, empty when there is none that is known.
+fn ancestor(object: &Object, names: &Names, kind: &str) -> [String; 2] {
+    (names.owners.iter().find(|owner| owner.kind == kind))
+        .map_or_else(Default::default, |owner| [owner.uid.to_string(), format!("{}/{}", object.namespace, owner.name)])
+}
+
+/// The container as it runs or ran last, and what it was before it was started again.
+fn container_rows(pod: &str, container: &Container, pod_stop_ns: i64) -> impl Iterator<Item = Row> {
+    let stop_ns = if container.finished_ns == 0 { pod_stop_ns } else { container.finished_ns };
+    let texts = [&container.id, &container.state, &container.message, &container.reason];
+    let now = self::container(pod, &container.name, texts, [container.started_ns, stop_ns]);
+    let none = String::new();
+    let ended = String::from("Terminated");
+    let texts = [&container.last_id, &ended, &none, &container.last_reason];
+    let times = [container.last_started_ns, container.last_finished_ns];
+    let before = self::container(pod, &container.name, texts, times);
+    let before = before.filter(|_| container.last_id != container.id);
+    [now, before].into_iter().flatten()
 }
 
 fn container(
-    held: &Held,
-    container: &Container,
+    pod: &str,
+    name: &str,
     [id, state, message, reason]: [&String; 4],
     [started_ns, stopped_ns]: [i64; 2],
 ) -> Option<Row> {
@@ -207,8 +153,8 @@ fn container(
     let status = json!({"state": state, "message": message, "reason": reason});
     let values = [
         text(id.as_str()),
-        text(container.name.as_str()),
-        text(&*held.object.uid),
+        text(name),
+        text(pod),
         text(state.as_str()),
         text(status.to_string()),
         Value::Time(started_ns),

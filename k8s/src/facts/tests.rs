@@ -39,6 +39,12 @@ fn owned(mut object: Object, kind: &str, uid: &str) -> Object {
     object
 }
 
+/// A list with nothing but an object.
+fn replaced(kind: Kind, object: Object, at_ns: i64) -> [News; 2] {
+    let (uids, version) = ([Arc::clone(&object.uid)].into(), object.version);
+    [News::Applied(object), News::Listed { kind, uids, version, at_ns }]
+}
+
 fn add(rows: &mut Rows, changes: Vec<Change>) {
     for Change { row, diff } in changes {
         let key = (row.table.name, row.values);
@@ -107,8 +113,8 @@ fn a_completed_job_releases_its_address_to_the_next_pod() {
 #[test]
 fn a_node_replaced_under_its_name_is_another_node() {
     let node = |uid, version| object(uid, version, Body::Node { ips: vec!["10.9.0.1".into()], pod_cidrs: vec![] });
-    let replaced = News::Listed { kind: Kind::Node, objects: vec![node("n'", 5)], version: 5, at_ns: 50 };
-    let (_, rows) = told([News::Applied(node("n", 1)), replaced]);
+    let [applied, listed] = replaced(Kind::Node, node("n'", 5), 50);
+    let (_, rows) = told([News::Applied(node("n", 1)), applied, listed]);
     assert_eq!(cells(&rows, "k8s.nodes", "name"), texts(&["n", "n"]));
     assert_eq!(cells(&rows, "k8s.nodes", "stop_time"), [Value::Time(50), Value::Time(0)]);
 }
@@ -144,8 +150,8 @@ fn a_pod_that_was_seen_to_end_keeps_its_address_to_the_end() {
 fn a_pod_whose_end_was_missed_loses_its_address_to_the_next() {
     let mut second = pod("q", 3, "a");
     second.created_ns = 20;
-    let list = News::Listed { kind: Kind::Pod, objects: vec![second], version: 5, at_ns: 600 };
-    let (_, rows) = told([News::Applied(pod("p", 1, "a")), list]);
+    let [applied, listed] = replaced(Kind::Pod, second, 600);
+    let (_, rows) = told([News::Applied(pod("p", 1, "a")), applied, listed]);
     assert_eq!(cells(&rows, "k8s.addresses", "valid_from"), [Value::Time(1), Value::Time(20)]);
     assert_eq!(cells(&rows, "k8s.addresses", "valid_to"), [Value::Time(20), Value::Time(0)]);
 }

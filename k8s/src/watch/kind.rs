@@ -40,7 +40,7 @@ pub(super) struct Link {
 }
 
 /// The keeper is gone, so there is nobody to watch for.
-struct Alone;
+pub(super) struct Alone;
 
 pub(super) fn spawn(watches: &mut JoinSet<()>, link: Link) {
     let whole = |path| Resource { path, whole: true };
@@ -99,7 +99,7 @@ async fn follow<W: Wire>(link: Link, resource: Resource) {
 }
 
 impl Link {
-    async fn tell(&self, report: Report) -> Result<(), Alone> {
+    pub(super) async fn tell(&self, report: Report) -> Result<(), Alone> {
         self.told.send(report).await.map_err(|_| Alone)
     }
 
@@ -109,7 +109,7 @@ impl Link {
         version: &mut Option<String>,
     ) -> Result<Result<(), Failure>, Alone> {
         let at_ns = (self.now_ns)();
-        let listing = match list::<W>(self, resource).await {
+        let listing = match list::<W>(self, resource).await? {
             Ok(listing) => listing,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -118,8 +118,8 @@ impl Link {
         }
         // Of a version that is no number, nothing is said to be missing.
         let as_of = listing.version.parse().unwrap_or(0);
-        self.tell(Report::News(News::Listed { kind: self.kind, objects: listing.objects, version: as_of, at_ns }))
-            .await?;
+        let listed = News::Listed { kind: self.kind, uids: listing.uids, version: as_of, at_ns };
+        self.tell(Report::News(listed)).await?;
         *version = Some(listing.version);
         Ok(Ok(()))
     }

@@ -1,21 +1,25 @@
 //! All objects of a kind, page by page.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use kube::api::ListParams;
 use kube::core::Request;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::Report;
 use super::failure::Failure;
-use super::kind::{Link, Resource};
+use super::kind::{Alone, Link, Resource};
 use crate::decode::{Wire, decode};
-use crate::object::Object;
+use crate::facts::News;
 
 /// Objects of a page; a pod has 5 to 20 KiB of JSON.
 const PAGE: u32 = 250;
 
-/// A list as of a version.
+/// A list that was told, as of a version.
 pub(super) struct Listing {
-    pub(super) objects: Vec<Object>,
+    pub(super) uids: HashSet<Arc<str>>,
     pub(super) version: String,
     /// Objects that could not be read.
     pub(super) unread: u64,
@@ -37,26 +41,40 @@ struct PageMeta {
     next: Option<String>,
 }
 
-pub(super) async fn list<W: Wire>(link: &Link, resource: &Resource) -> Result<Listing, Failure> {
-    let mut listing = Listing { objects: Vec::new(), version: String::new(), unread: 0 };
+/// Tells the objects of each page as it comes: all of them at once would take the memory of the whole cluster.
+pub(super) async fn list<W: Wire>(link: &Link, resource: &Resource) -> Result<Result<Listing, Failure>, Alone> {
+    let mut listing = Listing { uids: HashSet::new(), version: String::new(), unread: 0 };
     let mut next = None;
     loop {
-        let parameters = ListParams { limit: Some(PAGE), continue_token: next, ..ListParams::default() };
-        let request = Request::new(resource.path);
-        let request = if resource.whole { request.list(&parameters) } else { request.list_metadata(&parameters) };
-        let request = request.map_err(|error| Failure::Away(error.to_string()))?;
-        let text = link.client.request_text(request).await?;
-        let page: Page<'_> = serde_json::from_str(&text).map_err(|error| Failure::Away(error.to_string()))?;
+        let text = match page(link, resource, next).await {
+            Ok(text) => text,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let page: Page<'_> = match serde_json::from_str(&text) {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(Failure::Away(error.to_string()))),
+        };
         for item in page.items.iter().flatten() {
             match serde_json::from_str::<W>(item.get()).ok().and_then(|wire| decode(wire, link.kind)) {
-                Some(decoded) => listing.objects.push(decoded.object),
+                Some(decoded) => {
+                    listing.uids.insert(Arc::clone(&decoded.object.uid));
+                    link.tell(Report::News(News::Applied(decoded.object))).await?;
+                }
                 None => listing.unread += 1,
             }
         }
         next = page.metadata.next.filter(|next| !next.is_empty());
         if next.is_none() {
             listing.version = page.metadata.resource_version;
-            return Ok(listing);
+            return Ok(Ok(listing));
         }
     }
+}
+
+async fn page(link: &Link, resource: &Resource, next: Option<String>) -> Result<String, Failure> {
+    let parameters = ListParams { limit: Some(PAGE), continue_token: next, ..ListParams::default() };
+    let request = Request::new(resource.path);
+    let request = if resource.whole { request.list(&parameters) } else { request.list_metadata(&parameters) };
+    let request = request.map_err(|error| Failure::Away(error.to_string()))?;
+    Ok(link.client.request_text(request).await?)
 }

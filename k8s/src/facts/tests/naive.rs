@@ -25,15 +25,14 @@ impl Naive {
                 self.see(object);
                 self.end(&object.uid, (*at_ns, false));
             }
-            News::Listed { kind, objects, version, at_ns } => {
+            News::Listed { kind, uids, version, at_ns } => {
                 let missing: Vec<_> = (self.0.iter())
                     .filter(|known| known.object.kind() == *kind && known.object.version <= *version)
-                    .filter(|known| objects.iter().all(|object| object.uid != known.object.uid))
+                    .filter(|known| !uids.contains(&known.object.uid))
                     .filter(|known| known.end.is_none())
                     .map(|known| known.object.uid.clone())
                     .collect();
                 missing.iter().for_each(|uid| self.end(uid, (*at_ns, true)));
-                objects.iter().for_each(|object| self.see(object));
             }
         }
     }

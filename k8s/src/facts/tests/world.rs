@@ -118,8 +118,8 @@ fn made(step: &Step, uid: &str, version: u64, created_ns: i64, living: &BTreeMap
     Object { uid: uid.into(), namespace: "shop".into(), name, version, created_ns, owners, body }
 }
 
-/// The objects of a kind that exist as of a version.
-fn listed(changes: &[(u64, News)], version: u64) -> Vec<Object> {
+/// What a list of the objects of a kind as of a version tells.
+fn list(kind: Kind, changes: &[(u64, News)], version: u64, at_ns: i64) -> impl Iterator<Item = News> {
     let mut living = BTreeMap::new();
     for (_, news) in changes.iter().filter(|(at, _)| *at <= version) {
         match news {
@@ -128,7 +128,8 @@ fn listed(changes: &[(u64, News)], version: u64) -> Vec<Object> {
             News::Listed { .. } => None,
         };
     }
-    living.into_values().collect()
+    let uids = living.keys().cloned().collect();
+    living.into_values().map(News::Applied).chain([News::Listed { kind, uids, version, at_ns }])
 }
 
 /// What arrives, in order: news, or the time until which it has passed.
@@ -151,8 +152,7 @@ fn arrivals(history: &[Vec<(u64, News)>], deliveries: &[Delivery]) -> Vec<Result
             Delivery::List { kind, ahead } => {
                 told[kind] = (told[kind] + ahead).min(history[kind].len());
                 let version = told[kind].checked_sub(1).map_or(0, |last| history[kind][last].0);
-                let objects = listed(&history[kind], version);
-                arrivals.push(Ok(News::Listed { kind: KINDS[kind], objects, version, at_ns: now_ns }));
+                arrivals.extend(list(KINDS[kind], &history[kind], version, now_ns).map(Ok));
             }
             Delivery::Advance(by_ns) => {
                 now_ns += by_ns;
@@ -161,8 +161,7 @@ fn arrivals(history: &[Vec<(u64, News)>], deliveries: &[Delivery]) -> Vec<Result
         }
     }
     for (kind, changes) in history.iter().enumerate() {
-        let objects = listed(changes, end);
-        arrivals.push(Ok(News::Listed { kind: KINDS[kind], objects, version: end, at_ns: now_ns }));
+        arrivals.extend(list(KINDS[kind], changes, end, now_ns).map(Ok));
     }
     arrivals
 }
@@ -257,7 +256,7 @@ proptest! {
         same(&rows, &naive)?;
 
         for kind in KINDS {
-            facts.learn(News::Listed { kind, objects: vec![], version: u64::MAX, at_ns: 10_000 });
+            facts.learn(News::Listed { kind, uids: Default::default(), version: u64::MAX, at_ns: 10_000 });
         }
         add(&mut rows, facts.changes());
         facts.advance(10_000 + 2 * RETENTION_NS);
