@@ -271,8 +271,7 @@ fn start_workers(
     let taken = Mutex::new(taken);
     let (started, threads) = channel();
     let mut config = timely::Config::process(workers);
-    let merging = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
-    differential_dataflow::configure(&mut config.worker, &merging);
+    crate::merging::configure(&mut config.worker);
     // Not read as Mutex by workers after their start: each takes its ends once.
     let started = Mutex::new(started);
     let guards = timely::execute(config, move |worker| {

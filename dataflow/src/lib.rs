@@ -10,6 +10,7 @@ mod handle;
 mod introspection;
 mod keys;
 mod losses;
+mod merging;
 mod meters;
 mod multiset;
 mod owners;

@@ -5,6 +5,7 @@ mod conn_stats;
 mod connections;
 pub(crate) mod containers;
 mod exchanges;
+mod placed;
 mod processes;
 mod rows;
 #[cfg(test)]

@@ -73,7 +73,7 @@ struct Held {
     told: Option<Told>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct State {
     object: Packed<Object>,
     /// 0 while it exists.
@@ -81,7 +81,7 @@ struct State {
 }
 
 /// What the rows were made of that were told last: less than they are, and they can be made again.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Told {
     state: State,
     names: Packed<Names>,
@@ -217,11 +217,16 @@ impl Facts {
         let names = self.names_of(&object, held.state.stop_ns);
         let claims = claims_of(&object, held.state.stop_ns, held.seen);
         let now = Told { state: held.state.clone(), names: Packed::of(&names) };
-        let before = held.told.as_ref().map(|told| (told, told.state.object.unpack()));
-        let claimed = before.as_ref().map(|(_, object)| places_of(object)).unwrap_or_default();
-        if held.told.as_ref() != Some(&now) {
-            let before = before.map(|(told, object)| told.rows(&object)).unwrap_or_default();
-            Change::between(before, &now.rows(&object), changes);
+        let mut claimed = Vec::new();
+        if let Some(told) = &held.told {
+            let mut before = told.state.object.unpack();
+            claimed = places_of(&before);
+            hide_unshown(&mut before, &object);
+            if told.state.stop_ns != now.state.stop_ns || told.names != now.names || before != object {
+                Change::between(told.rows(&before), &now.rows(&object), changes);
+            }
+        } else {
+            Change::between(Vec::new(), &now.rows(&object), changes);
         }
         self.addresses.claim(uid, claimed, claims);
         if let Some(held) = self.held.get_mut(uid) {
@@ -318,6 +323,14 @@ impl Facts {
                 self.dirty.extend(self.index.descendants(&object.uid, OWNERS_MAX));
             }
         }
+    }
+}
+
+/// Makes alike what no row shows. Most changes of pods are of their readiness.
+fn hide_unshown(before: &mut Object, after: &Object) {
+    before.version = after.version;
+    if let (Body::Pod(before), Body::Pod(after)) = (&mut before.body, &after.body) {
+        before.ready = after.ready;
     }
 }
 

@@ -45,7 +45,7 @@ enum Report {
 }
 
 /// Watches until nothing is taken any more. `now_ns` is nanoseconds since the epoch; `tell` is given rows at most every
-/// 100 ms and says whether it takes more.
+/// 200 ms and says whether it takes more.
 pub async fn run(client: Client, now_ns: fn() -> i64, tell: impl AsyncFnMut(Told) -> bool) {
     let (told, reports) = mpsc::channel(REPORTS_MAX);
     let mut watches = JoinSet::new();

@@ -1,41 +1,23 @@
 //! Exchanges as rows of their protocol's table.
 
-use watershed_model::{Column, Table, Upid, tables as model_tables};
+use watershed_model::{Column, Table, tables as model_tables};
 use watershed_protocols::exchange::Exchange;
 use watershed_protocols::protocol::{Description, RowTime};
 use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{Decoder, http1};
 
-use crate::event::Connection;
 use crate::redaction::Rule;
+use crate::tables::placed::{Place, Runs, is_placed};
 use crate::tables::rows::Rows;
-
-/// Where an exchange happened.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) info: &'a Connection,
-    pub(crate) upid: Upid,
-    pub(crate) peer: Upid,
-    /// Seen through a TLS library.
-    pub(crate) encrypted: bool,
-}
 
 /// What a column of a protocol's table is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Time,
-    Upid,
-    RemoteAddress,
-    RemotePort,
-    LocalAddress,
-    LocalPort,
-    Role,
-    Encrypted,
     Number(usize),
     Text(usize),
     Latency,
     Note,
-    Peer,
     RequestBytes,
     ResponseBytes,
     Partial,
@@ -45,16 +27,8 @@ enum Source {
 fn source(column: &Column, values: &mut usize) -> Source {
     match column.name {
         "time_" => Source::Time,
-        "upid" => Source::Upid,
-        "remote_addr" => Source::RemoteAddress,
-        "remote_port" => Source::RemotePort,
-        "local_addr" => Source::LocalAddress,
-        "local_port" => Source::LocalPort,
-        "trace_role" => Source::Role,
-        "encrypted" => Source::Encrypted,
         "latency" => Source::Latency,
         "px_info_" => Source::Note,
-        "remote_upid" => Source::Peer,
         "req_bytes" => Source::RequestBytes,
         "resp_bytes" => Source::ResponseBytes,
         "partial" => Source::Partial,
@@ -70,7 +44,9 @@ fn source(column: &Column, values: &mut usize) -> Source {
 #[derive(Debug)]
 struct TableRows {
     rows: Rows,
+    /// Of the columns that are given row after row.
     sources: Vec<Source>,
+    places: Runs,
 }
 
 /// Rows of all protocols' tables in the making.
@@ -104,24 +80,19 @@ impl Exchanges {
 
     /// What was appended since the last call, by table.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (&'static str, arrow::array::RecordBatch)> + '_ {
-        self.tables.iter_mut().filter_map(|table| table.rows.take())
+        self.tables.iter_mut().filter_map(|TableRows { rows, places, .. }| {
+            places.fill(rows);
+            rows.take()
+        })
     }
 
     /// An exchange of HTTP/1.
     pub(crate) fn http1(&mut self, place: Place<'_>, exchange: &http1::Exchange) {
         let (request, response) = (&exchange.request, &exchange.response);
         let [of_request, of_response] = &mut self.decoders;
-        let Place { info, upid, peer, encrypted } = place;
-        self.tables[self.http]
-            .rows
-            .int(response.end_ns)
-            .fixed(upid.to_bytes())
-            .fixed(info.remote.address)
-            .int(i64::from(info.remote.port))
-            .fixed(info.local.address)
-            .int(i64::from(info.local.port))
-            .int(info.role as i64)
-            .flag(encrypted)
+        let TableRows { rows, places, .. } = &mut self.tables[self.http];
+        places.push(place);
+        rows.int(response.end_ns)
             .int(1)
             .int(i64::from(response.minor_version))
             .int(response.content_type as i64)
@@ -137,7 +108,6 @@ impl Exchanges {
             .int(signed(response.body_bytes))
             .int(exchange.latency_ns())
             .text("")
-            .fixed(peer.to_bytes())
             .int(signed(request.wire_bytes))
             .int(signed(response.wire_bytes))
             .flag(exchange.partial());
@@ -145,23 +115,15 @@ impl Exchanges {
 
     /// An exchange of any other protocol, by its index in [`PROTOCOLS`].
     pub(crate) fn other(&mut self, protocol: usize, place: Place<'_>, exchange: &Exchange) {
-        let TableRows { rows, sources } = &mut self.tables[self.table_of[protocol]];
-        let Place { info, upid, peer, encrypted } = place;
+        let TableRows { rows, sources, places } = &mut self.tables[self.table_of[protocol]];
+        places.push(place);
         for source in &*sources {
             match *source {
                 Source::Time => rows.int(time_ns(PROTOCOLS[protocol].description, exchange)),
-                Source::Upid => rows.fixed(upid.to_bytes()),
-                Source::RemoteAddress => rows.fixed(info.remote.address),
-                Source::RemotePort => rows.int(i64::from(info.remote.port)),
-                Source::LocalAddress => rows.fixed(info.local.address),
-                Source::LocalPort => rows.int(i64::from(info.local.port)),
-                Source::Role => rows.int(info.role as i64),
-                Source::Encrypted => rows.flag(encrypted),
                 Source::Number(at) => rows.int(exchange.int(at)),
                 Source::Text(at) => rows.bytes(exchange.text(at)),
                 Source::Latency => rows.int(exchange.latency_ns()),
                 Source::Note => rows.text(exchange.note),
-                Source::Peer => rows.fixed(peer.to_bytes()),
                 Source::RequestBytes => rows.int(signed(exchange.request.bytes)),
                 Source::ResponseBytes => rows.int(signed(exchange.response.bytes)),
                 Source::Partial => rows.flag(exchange.partial),
@@ -177,8 +139,9 @@ fn table(name: &str) -> &'static Table {
 
 fn table_rows(table: &'static Table, rules: &[Rule]) -> TableRows {
     let mut values = 0;
-    let sources = table.columns.iter().map(|column| source(column, &mut values)).collect();
-    TableRows { rows: Rows::redacted(table, rules), sources }
+    let given = table.columns.iter().filter(|column| !is_placed(column.name));
+    let sources = given.map(|column| source(column, &mut values)).collect();
+    TableRows { rows: Rows::redacted(table, rules).without(is_placed), sources, places: Runs::of(table) }
 }
 
 fn time_ns(description: &Description, exchange: &Exchange) -> i64 {

@@ -52,6 +52,11 @@ impl<T: Copy> Values<T> {
         self.values.push(value);
     }
 
+    fn fill(&mut self, value: T, times: usize) {
+        self.make_room();
+        self.values.resize(self.values.len() + times, value);
+    }
+
     fn extend(&mut self, values: &[T]) {
         self.make_room();
         self.values.extend_from_slice(values);
@@ -123,16 +128,20 @@ impl Column {
     }
 }
 
-/// A batch in the making. Values are given in the order of the table's columns, row after row.
+/// A batch in the making. Values are given in the order of the table's columns, row after row; columns may be left out of
+/// that, to be filled before the batch is taken.
 #[derive(Debug)]
 pub(crate) struct Rows {
     table: &'static Table,
     schema: SchemaRef,
     columns: Vec<Column>,
+    /// The columns whose values are given row after row.
+    given: Box<[usize]>,
     /// By column; none if nothing is hidden.
     masks: Vec<Option<Mask>>,
     /// The first text of the row, which says what the others mean; kept where something is hidden.
     command: Vec<u8>,
+    /// The next of those given.
     at: usize,
     rows: usize,
 }
@@ -140,8 +149,16 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn new(table: &'static Table) -> Self {
         let schema = table.storage_schema();
-        let columns = schema.fields().iter().map(|field| Column::of(field.data_type())).collect();
-        Rows { table, schema, columns, masks: Vec::new(), command: Vec::new(), at: 0, rows: 0 }
+        let columns: Vec<_> = schema.fields().iter().map(|field| Column::of(field.data_type())).collect();
+        let given = (0..columns.len()).collect();
+        Rows { table, schema, columns, given, masks: Vec::new(), command: Vec::new(), at: 0, rows: 0 }
+    }
+
+    /// Leaves columns out of what is given row after row.
+    pub(crate) fn without(mut self, filled: impl Fn(&str) -> bool) -> Self {
+        let is_given = |at: &usize| !filled(self.table.columns[*at].name);
+        self.given = (0..self.columns.len()).filter(is_given).collect();
+        self
     }
 
     /// Rows of which something is hidden.
@@ -152,14 +169,14 @@ impl Rows {
     }
 
     fn next(&mut self) -> &mut Column {
-        let at = self.at;
+        let column = self.given[self.at];
         self.at += 1;
-        if self.at == self.columns.len() {
+        if self.at == self.given.len() {
             self.at = 0;
             self.rows += 1;
             self.command.clear();
         }
-        &mut self.columns[at]
+        &mut self.columns[column]
     }
 
     /// The next value of an integer or time column.
@@ -191,9 +208,10 @@ impl Rows {
         if !self.masks.is_empty() && self.command.is_empty() {
             self.command.extend_from_slice(value);
         }
-        let mask = self.masks.get(self.at).and_then(Option::as_ref);
+        let column = self.given[self.at];
+        let mask = self.masks.get(column).and_then(Option::as_ref);
         let value = mask.map_or(Cow::Borrowed(value), |mask| mask.apply(value, &self.command));
-        let Column::Bytes(texts) = &mut self.columns[self.at] else { unreachable!("column order") };
+        let Column::Bytes(texts) = &mut self.columns[column] else { unreachable!("column order") };
         texts.push(&value);
         self.next();
         self
@@ -206,6 +224,24 @@ impl Rows {
             _ => unreachable!("column order"),
         }
         self
+    }
+
+    /// Fills an integer column that was left out with a value, so many times.
+    pub(crate) fn fill_ints(&mut self, column: usize, value: i64, times: usize) {
+        let Column::Int(values) = &mut self.columns[column] else { unreachable!("column order") };
+        values.fill(value, times);
+    }
+
+    /// The same of a column of flags.
+    pub(crate) fn fill_flags(&mut self, column: usize, value: bool, times: usize) {
+        let Column::Flag(flags) = &mut self.columns[column] else { unreachable!("column order") };
+        flags.append_n(times, value);
+    }
+
+    /// The same of a column of ids or addresses.
+    pub(crate) fn fill_fixed(&mut self, column: usize, value: [u8; 16], times: usize) {
+        let Column::Fixed(values) = &mut self.columns[column] else { unreachable!("column order") };
+        values.fill(value, times);
     }
 
     /// The rows so far, if any, and room for the next.
