@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::TryStreamExt;
 use kube::Client;
 use kube::api::WatchParams;
 use kube::core::{Request, WatchEvent};
@@ -21,11 +21,6 @@ use crate::object::Kind;
 const WATCH_SECONDS: u32 = 240;
 /// So much later a watch that did not end is taken for dead.
 const GRACE: Duration = Duration::from_secs(10);
-/// So long nothing is read after something was: changes wait for the next time they are told anyway, and each that is
-/// read for itself wakes threads.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Changes that are taken together, if there are so many.
-const TOGETHER: usize = 64;
 /// What comes so soon after a watch was resumed may have happened while it was broken off.
 const CATCHING_UP: Duration = Duration::from_secs(1);
 
@@ -147,34 +142,30 @@ impl Link {
             Err(error) => Err(Failure::Away(error.to_string())),
         };
         let mut events = match opened {
-            Ok(events) => Box::pin(events.ready_chunks(TOGETHER)),
+            Ok(events) => Box::pin(events),
             Err(failure) => return Ok(Err(failure)),
         };
         self.tell(Report::State(self.kind, State::Watching, String::new())).await?;
         let started = Instant::now();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(WATCH_SECONDS)) + GRACE;
         loop {
-            let read = match tokio::time::timeout_at(deadline, events.next()).await {
+            let event = match tokio::time::timeout_at(deadline, events.try_next()).await {
                 Err(_) => return Ok(Err(Failure::Away("the watch went silent".into()))),
-                Ok(None) if started.elapsed() < CATCHING_UP => {
+                Ok(Ok(None)) if started.elapsed() < CATCHING_UP => {
                     return Ok(Err(Failure::Away("the watch ended at once".into())));
                 }
-                Ok(None) => return Ok(Ok(())),
-                Ok(Some(read)) => read,
+                Ok(Ok(None)) => return Ok(Ok(())),
+                Ok(Err(kube::Error::SerdeError(_))) => {
+                    self.tell(Report::Unread(self.kind, 1)).await?;
+                    continue;
+                }
+                Ok(Err(error)) => return Ok(Err(error.into())),
+                Ok(Ok(Some(event))) => event,
             };
             let behind = broken && started.elapsed() < CATCHING_UP;
-            for event in read {
-                match event {
-                    Ok(event) => {
-                        if let Err(failure) = self.take(event, version, behind).await? {
-                            return Ok(Err(failure));
-                        }
-                    }
-                    Err(kube::Error::SerdeError(_)) => self.tell(Report::Unread(self.kind, 1)).await?,
-                    Err(error) => return Ok(Err(error.into())),
-                }
+            if let Err(failure) = self.take(event, version, behind).await? {
+                return Ok(Err(failure));
             }
-            tokio::time::sleep(PAUSE).await;
         }
     }
 
