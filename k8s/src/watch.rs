@@ -6,6 +6,7 @@ mod failure;
 mod keeper;
 mod kind;
 mod list;
+mod paced;
 mod status;
 
 use arrow::array::RecordBatch;

@@ -35,6 +35,26 @@ impl Failure {
     }
 }
 
+/// Why a watch or a list goes no further.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The keeper is gone, so there is nobody to watch for.
+    Alone,
+    Failed(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> End {
+        End::Failed(failure)
+    }
+}
+
+impl From<kube::Error> for End {
+    fn from(error: kube::Error) -> End {
+        End::Failed(error.into())
+    }
+}
+
 impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Failure {
         match &error {

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures::TryStreamExt;
 use kube::Client;
 use kube::api::WatchParams;
 use kube::core::{Request, WatchEvent};
@@ -10,8 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Report;
-use super::failure::{Failure, Pauses};
+use super::failure::{End, Failure, Pauses};
 use super::list::list;
+use super::paced::Paced;
 use super::status::State;
 use crate::decode::{Decoded, EndpointSlice, Named, Node, PodWire, Replicated, ServiceWire, Wire, decode};
 use crate::facts::News;
@@ -38,9 +38,6 @@ pub(super) struct Link {
     pub(super) told: mpsc::Sender<Report>,
     pub(super) now_ns: fn() -> i64,
 }
-
-/// The keeper is gone, so there is nobody to watch for.
-pub(super) struct Alone;
 
 pub(super) fn spawn(watches: &mut JoinSet<()>, link: Link) {
     let whole = |path| Resource { path, whole: true };
@@ -72,11 +69,14 @@ async fn follow<W: Wire>(link: Link, resource: Resource) {
             None => link.relist::<W>(&resource, &mut version).await,
             Some(from) => link.watch::<W>(&resource, from, &mut version, broken).await,
         };
-        let Ok(ended) = ended else { return };
-        let Err(failure) = ended else {
-            broken = false;
-            pauses.reset();
-            continue;
+        let failure = match ended {
+            Ok(()) => {
+                broken = false;
+                pauses.reset();
+                continue;
+            }
+            Err(End::Alone) => return,
+            Err(End::Failed(failure)) => failure,
         };
         if started.elapsed() > GRACE {
             pauses.reset();
@@ -99,20 +99,13 @@ async fn follow<W: Wire>(link: Link, resource: Resource) {
 }
 
 impl Link {
-    pub(super) async fn tell(&self, report: Report) -> Result<(), Alone> {
-        self.told.send(report).await.map_err(|_| Alone)
+    pub(super) async fn tell(&self, report: Report) -> Result<(), End> {
+        self.told.send(report).await.map_err(|_| End::Alone)
     }
 
-    async fn relist<W: Wire>(
-        &self,
-        resource: &Resource,
-        version: &mut Option<String>,
-    ) -> Result<Result<(), Failure>, Alone> {
+    async fn relist<W: Wire>(&self, resource: &Resource, version: &mut Option<String>) -> Result<(), End> {
         let at_ns = (self.now_ns)();
-        let listing = match list::<W>(self, resource).await? {
-            Ok(listing) => listing,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let listing = list::<W>(self, resource).await?;
         if listing.unread > 0 {
             self.tell(Report::Unread(self.kind, listing.unread)).await?;
         }
@@ -121,7 +114,7 @@ impl Link {
         let listed = News::Listed { kind: self.kind, uids: listing.uids, version: as_of, at_ns };
         self.tell(Report::News(listed)).await?;
         *version = Some(listing.version);
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Until the server ends the watch, which is no failure. `version` is where to go on.
@@ -131,67 +124,47 @@ impl Link {
         from: String,
         version: &mut Option<String>,
         broken: bool,
-    ) -> Result<Result<(), Failure>, Alone> {
+    ) -> Result<(), End> {
         let parameters = WatchParams { timeout: Some(WATCH_SECONDS), bookmarks: true, ..WatchParams::default() };
         let request = Request::new(resource.path);
         let request =
             if resource.whole { request.watch(&parameters, &from) } else { request.watch_metadata(&parameters, &from) };
         *version = Some(from);
-        let opened = match request {
-            Ok(request) => self.client.request_events::<W>(request).await.map_err(Failure::from),
-            Err(error) => Err(Failure::Away(error.to_string())),
-        };
-        let mut events = match opened {
-            Ok(events) => Box::pin(events),
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let request = request.map_err(|error| Failure::Away(error.to_string()))?;
+        let mut events = Paced::new(Box::pin(self.client.request_events::<W>(request).await?));
         self.tell(Report::State(self.kind, State::Watching, String::new())).await?;
         let started = Instant::now();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(WATCH_SECONDS)) + GRACE;
         loop {
-            let event = match tokio::time::timeout_at(deadline, events.try_next()).await {
-                Err(_) => return Ok(Err(Failure::Away("the watch went silent".into()))),
-                Ok(Ok(None)) if started.elapsed() < CATCHING_UP => {
-                    return Ok(Err(Failure::Away("the watch ended at once".into())));
+            let event = match tokio::time::timeout_at(deadline, events.next()).await {
+                Err(_) => return Err(Failure::Away("the watch went silent".into()).into()),
+                Ok(None) if started.elapsed() < CATCHING_UP => {
+                    return Err(Failure::Away("the watch ended at once".into()).into());
                 }
-                Ok(Ok(None)) => return Ok(Ok(())),
-                Ok(Err(kube::Error::SerdeError(_))) => {
+                Ok(None) => return Ok(()),
+                Ok(Some(Err(kube::Error::SerdeError(_)))) => {
                     self.tell(Report::Unread(self.kind, 1)).await?;
                     continue;
                 }
-                Ok(Err(error)) => return Ok(Err(error.into())),
-                Ok(Ok(Some(event))) => event,
+                Ok(Some(event)) => event?,
             };
-            let behind = broken && started.elapsed() < CATCHING_UP;
-            if let Err(failure) = self.take(event, version, behind).await? {
-                return Ok(Err(failure));
-            }
+            self.take(event, version, broken && started.elapsed() < CATCHING_UP).await?;
         }
     }
 
-    async fn take<W: Wire>(
-        &self,
-        event: WatchEvent<W>,
-        version: &mut Option<String>,
-        behind: bool,
-    ) -> Result<Result<(), Failure>, Alone> {
+    async fn take<W: Wire>(&self, event: WatchEvent<W>, version: &mut Option<String>, behind: bool) -> Result<(), End> {
         let (wire, gone) = match event {
             WatchEvent::Added(wire) | WatchEvent::Modified(wire) => (wire, false),
             WatchEvent::Deleted(wire) => (wire, true),
             WatchEvent::Bookmark(bookmark) => {
                 *version = Some(bookmark.metadata.resource_version);
-                return Ok(Ok(()));
+                return Ok(());
             }
-            WatchEvent::Error(status) => return Ok(Err(Failure::of_status(&status))),
+            WatchEvent::Error(status) => return Err(Failure::of_status(&status).into()),
         };
-        match decode(wire, self.kind) {
-            Some(decoded) => {
-                *version = Some(decoded.object.version.to_string());
-                self.tell(Report::News(self.news(decoded, gone, behind))).await?;
-            }
-            None => self.tell(Report::Unread(self.kind, 1)).await?,
-        }
-        Ok(Ok(()))
+        let Some(decoded) = decode(wire, self.kind) else { return self.tell(Report::Unread(self.kind, 1)).await };
+        *version = Some(decoded.object.version.to_string());
+        self.tell(Report::News(self.news(decoded, gone, behind))).await
     }
 
     fn news(&self, decoded: Decoded, gone: bool, behind: bool) -> News {

@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Report;
-use super::failure::Failure;
-use super::kind::{Alone, Link, Resource};
+use super::failure::{End, Failure};
+use super::kind::{Link, Resource};
 use crate::decode::{Wire, decode};
 use crate::facts::News;
 
 /// Objects of a page; a pod has 5 to 20 KiB of JSON.
-const PAGE: u32 = 250;
+const PAGE: u32 = 50;
 
 /// A list that was told, as of a version.
 pub(super) struct Listing {
@@ -42,18 +42,12 @@ struct PageMeta {
 }
 
 /// Tells the objects of each page as it comes: all of them at once would take the memory of the whole cluster.
-pub(super) async fn list<W: Wire>(link: &Link, resource: &Resource) -> Result<Result<Listing, Failure>, Alone> {
+pub(super) async fn list<W: Wire>(link: &Link, resource: &Resource) -> Result<Listing, End> {
     let mut listing = Listing { uids: HashSet::new(), version: String::new(), unread: 0 };
     let mut next = None;
     loop {
-        let text = match page(link, resource, next).await {
-            Ok(text) => text,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let page: Page<'_> = match serde_json::from_str(&text) {
-            Ok(page) => page,
-            Err(error) => return Ok(Err(Failure::Away(error.to_string()))),
-        };
+        let text = page(link, resource, next).await?;
+        let page: Page<'_> = serde_json::from_str(&text).map_err(|error| Failure::Away(error.to_string()))?;
         for item in page.items.iter().flatten() {
             match serde_json::from_str::<W>(item.get()).ok().and_then(|wire| decode(wire, link.kind)) {
                 Some(decoded) => {
@@ -66,7 +60,7 @@ pub(super) async fn list<W: Wire>(link: &Link, resource: &Resource) -> Result<Re
         next = page.metadata.next.filter(|next| !next.is_empty());
         if next.is_none() {
             listing.version = page.metadata.resource_version;
-            return Ok(Ok(listing));
+            return Ok(listing);
         }
     }
 }
