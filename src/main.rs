@@ -1,6 +1,7 @@
 //! The `watershed` binary: a command line whose `run` serves the product and whose other commands are its clients.
 
 mod alerts;
+mod allocator;
 mod api;
 mod cli;
 mod client;
@@ -26,10 +27,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use watershed_model::sizes;
-
-/// A tenth of the time of a tick is allocation with the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     abort_on_panic();

@@ -9,6 +9,8 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::allocator;
+
 /// A command that is stuck, such as on a reader of its output that stalls, is ended this long after the signal.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -17,6 +19,7 @@ pub(crate) fn runtime(workers: usize) -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("api")
+        .on_thread_park(allocator::give_back)
         .enable_all()
         .build()
         .context("starting the runtime")

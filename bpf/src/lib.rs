@@ -1,4 +1,4 @@
-//! Kernel side of Watershed: loads the BPF programs, drains what they report. The only crate with `unsafe`.
+//! Kernel side of Watershed: loads the BPF programs, drains what they report. The only library with `unsafe`.
 
 mod batches;
 mod conntrack;
