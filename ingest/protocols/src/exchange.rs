@@ -39,7 +39,7 @@ pub enum Value<'a> {
     Text(&'a [u8]),
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 enum Slot {
     #[default]
     Empty,
@@ -152,10 +152,11 @@ impl Exchange {
     }
 
     fn clear(&mut self) {
-        let (mut text, mut bodies) = (std::mem::take(&mut self.text), std::mem::take(&mut self.bodies));
+        let Exchange { request, response, partial, failed, note, slots, text, bodies } = self;
+        (*request, *response, *partial, *failed, *note) = Default::default();
+        slots.fill(Slot::Empty);
         text.clear();
         bodies.iter_mut().for_each(Vec::clear);
-        *self = Exchange { text, bodies, ..Exchange::default() };
     }
 
     fn held_bytes(&self) -> usize {
