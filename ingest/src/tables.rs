@@ -5,9 +5,9 @@ mod conn_stats;
 mod connections;
 pub(crate) mod containers;
 mod exchanges;
+mod placed;
 mod processes;
 mod rows;
-mod runs;
 #[cfg(test)]
 mod tests;
 

@@ -7,8 +7,8 @@ use watershed_protocols::registry::PROTOCOLS;
 use watershed_protocols::{Decoder, http1};
 
 use crate::redaction::Rule;
+use crate::tables::placed::{Place, Runs, is_placed};
 use crate::tables::rows::Rows;
-use crate::tables::runs::{Marks, Place, Runs, is_shared};
 
 /// What a column of a protocol's table is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,16 +17,22 @@ enum Source {
     Number(usize),
     Text(usize),
     Latency,
+    Note,
     RequestBytes,
     ResponseBytes,
+    Partial,
+    Failed,
 }
 
 fn source(column: &Column, values: &mut usize) -> Source {
     match column.name {
         "time_" => Source::Time,
         "latency" => Source::Latency,
+        "px_info_" => Source::Note,
         "req_bytes" => Source::RequestBytes,
         "resp_bytes" => Source::ResponseBytes,
+        "partial" => Source::Partial,
+        "failed" => Source::Failed,
         _ => {
             *values += 1;
             let at = *values - 1;
@@ -40,7 +46,7 @@ struct TableRows {
     rows: Rows,
     /// Of the columns that are given row after row.
     sources: Vec<Source>,
-    runs: Runs,
+    places: Runs,
 }
 
 /// Rows of all protocols' tables in the making.
@@ -74,8 +80,8 @@ impl Exchanges {
 
     /// What was appended since the last call, by table.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (&'static str, arrow::array::RecordBatch)> + '_ {
-        self.tables.iter_mut().filter_map(|TableRows { rows, runs, .. }| {
-            runs.fill(rows);
+        self.tables.iter_mut().filter_map(|TableRows { rows, places, .. }| {
+            places.fill(rows);
             rows.take()
         })
     }
@@ -84,8 +90,8 @@ impl Exchanges {
     pub(crate) fn http1(&mut self, place: Place<'_>, exchange: &http1::Exchange) {
         let (request, response) = (&exchange.request, &exchange.response);
         let [of_request, of_response] = &mut self.decoders;
-        let TableRows { rows, runs, .. } = &mut self.tables[self.http];
-        runs.push(place, Marks { partial: exchange.partial(), ..Marks::default() });
+        let TableRows { rows, places, .. } = &mut self.tables[self.http];
+        places.push(place);
         rows.int(response.end_ns)
             .int(1)
             .int(i64::from(response.minor_version))
@@ -101,23 +107,27 @@ impl Exchanges {
             .bytes(response.body(of_response, self.body_bytes))
             .int(signed(response.body_bytes))
             .int(exchange.latency_ns())
+            .text("")
             .int(signed(request.wire_bytes))
-            .int(signed(response.wire_bytes));
+            .int(signed(response.wire_bytes))
+            .flag(exchange.partial());
     }
 
     /// An exchange of any other protocol, by its index in [`PROTOCOLS`].
     pub(crate) fn other(&mut self, protocol: usize, place: Place<'_>, exchange: &Exchange) {
-        let TableRows { rows, sources, runs } = &mut self.tables[self.table_of[protocol]];
-        let Exchange { note, partial, failed, .. } = *exchange;
-        runs.push(place, Marks { note, partial, failed });
+        let TableRows { rows, sources, places } = &mut self.tables[self.table_of[protocol]];
+        places.push(place);
         for source in &*sources {
             match *source {
                 Source::Time => rows.int(time_ns(PROTOCOLS[protocol].description, exchange)),
                 Source::Number(at) => rows.int(exchange.int(at)),
                 Source::Text(at) => rows.bytes(exchange.text(at)),
                 Source::Latency => rows.int(exchange.latency_ns()),
+                Source::Note => rows.text(exchange.note),
                 Source::RequestBytes => rows.int(signed(exchange.request.bytes)),
                 Source::ResponseBytes => rows.int(signed(exchange.response.bytes)),
+                Source::Partial => rows.flag(exchange.partial),
+                Source::Failed => rows.flag(exchange.failed),
             };
         }
     }
@@ -129,9 +139,9 @@ fn table(name: &str) -> &'static Table {
 
 fn table_rows(table: &'static Table, rules: &[Rule]) -> TableRows {
     let mut values = 0;
-    let given = table.columns.iter().filter(|column| !is_shared(column.name));
+    let given = table.columns.iter().filter(|column| !is_placed(column.name));
     let sources = given.map(|column| source(column, &mut values)).collect();
-    TableRows { rows: Rows::redacted(table, rules).without(is_shared), sources, runs: Runs::of(table) }
+    TableRows { rows: Rows::redacted(table, rules).without(is_placed), sources, places: Runs::of(table) }
 }
 
 fn time_ns(description: &Description, exchange: &Exchange) -> i64 {

@@ -88,14 +88,6 @@ impl Texts {
         self.offsets.push(i32::try_from(self.bytes.values.len()).expect("a tick has less than 2 GiB of a column"));
     }
 
-    fn fill(&mut self, text: &[u8], times: usize) {
-        if !text.is_empty() || self.offsets.values.is_empty() {
-            return (0..times).for_each(|_| self.push(text));
-        }
-        let end = self.offsets.values.last().copied().unwrap_or_default();
-        self.offsets.fill(end, times);
-    }
-
     fn take(&mut self) -> (OffsetBuffer<i32>, Buffer) {
         (OffsetBuffer::new(self.offsets.take().into()), Buffer::from_vec(self.bytes.take()))
     }
@@ -244,12 +236,6 @@ impl Rows {
     pub(crate) fn fill_flags(&mut self, column: usize, value: bool, times: usize) {
         let Column::Flag(flags) = &mut self.columns[column] else { unreachable!("column order") };
         flags.append_n(times, value);
-    }
-
-    /// The same of a column of texts.
-    pub(crate) fn fill_texts(&mut self, column: usize, value: &str, times: usize) {
-        let Column::Text(texts) = &mut self.columns[column] else { unreachable!("column order") };
-        texts.fill(value.as_bytes(), times);
     }
 
     /// The same of a column of ids or addresses.

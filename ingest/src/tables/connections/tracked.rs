@@ -8,7 +8,7 @@ use super::owners::Owners;
 use super::speech::Speech;
 use crate::event::{Connection, Stream, Totals};
 use crate::tables::conn_stats::Contribution;
-use crate::tables::runs::Place;
+use crate::tables::placed::Place;
 
 /// A connection is judged anew so often.
 pub(super) const JUDGED_MAX: u8 = 4;

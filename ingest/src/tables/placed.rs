@@ -1,5 +1,5 @@
-//! Columns that many exchanges in a row share: where they happened, and that all is well with them. They are filled in by
-//! runs when a batch is made: that is half of all columns.
+//! Columns that say where an exchange happened. Rows of a connection come in runs, of which these columns are filled in at
+//! once when a batch is made: that is a third of all columns.
 
 use watershed_model::{Table, Upid};
 
@@ -16,14 +16,6 @@ pub(crate) struct Place<'a> {
     pub(crate) encrypted: bool,
 }
 
-/// What is to be said of few exchanges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Marks {
-    pub(crate) note: &'static str,
-    pub(crate) partial: bool,
-    pub(crate) failed: bool,
-}
-
 /// What such a column is filled with.
 #[derive(Debug, Clone, Copy)]
 enum Source {
@@ -35,9 +27,6 @@ enum Source {
     LocalPort,
     Role,
     Encrypted,
-    Note,
-    Partial,
-    Failed,
 }
 
 fn source(name: &str) -> Option<Source> {
@@ -50,15 +39,12 @@ fn source(name: &str) -> Option<Source> {
         "local_port" => Source::LocalPort,
         "trace_role" => Source::Role,
         "encrypted" => Source::Encrypted,
-        "px_info_" => Source::Note,
-        "partial" => Source::Partial,
-        "failed" => Source::Failed,
         _ => return None,
     })
 }
 
-/// Whether a column is filled by runs.
-pub(crate) fn is_shared(name: &str) -> bool {
+/// Whether a column says where an exchange happened.
+pub(crate) fn is_placed(name: &str) -> bool {
     source(name).is_some()
 }
 
@@ -71,10 +57,9 @@ struct Values {
     local: Endpoint,
     role: Role,
     encrypted: bool,
-    marks: Marks,
 }
 
-/// What the rows of a batch in the making share.
+/// Where the rows of a batch in the making happened.
 #[derive(Debug)]
 pub(crate) struct Runs {
     /// Positions in the table.
@@ -92,10 +77,10 @@ impl Runs {
         }
     }
 
-    /// Says it of the next row.
-    pub(crate) fn push(&mut self, place: Place<'_>, marks: Marks) {
+    /// Says where the next row happened.
+    pub(crate) fn push(&mut self, place: Place<'_>) {
         let Place { info: &Connection { remote, local, role, .. }, upid, peer, encrypted } = place;
-        let values = Values { upid, peer, remote, local, role, encrypted, marks };
+        let values = Values { upid, peer, remote, local, role, encrypted };
         match self.runs.last_mut() {
             Some((last, rows)) if *last == values => *rows += 1,
             _ => self.runs.push((values, 1)),
@@ -105,7 +90,7 @@ impl Runs {
     /// Fills the columns of all rows since the last call.
     pub(crate) fn fill(&mut self, rows: &mut Rows) {
         for (column, source) in &self.columns {
-            for (Values { upid, peer, remote, local, role, encrypted, marks }, times) in &self.runs {
+            for (Values { upid, peer, remote, local, role, encrypted }, times) in &self.runs {
                 match source {
                     Source::Upid => rows.fill_fixed(*column, upid.to_bytes(), *times),
                     Source::Peer => rows.fill_fixed(*column, peer.to_bytes(), *times),
@@ -115,9 +100,6 @@ impl Runs {
                     Source::LocalPort => rows.fill_ints(*column, i64::from(local.port), *times),
                     Source::Role => rows.fill_ints(*column, *role as i64, *times),
                     Source::Encrypted => rows.fill_flags(*column, *encrypted, *times),
-                    Source::Note => rows.fill_texts(*column, marks.note, *times),
-                    Source::Partial => rows.fill_flags(*column, marks.partial, *times),
-                    Source::Failed => rows.fill_flags(*column, marks.failed, *times),
                 }
             }
         }
