@@ -120,7 +120,8 @@ def protocols(binary, options):
                     took = results[side]["requests"] / results[side]["rate"]
                     cores.append((agent.cpu_seconds() - begin) / took)
                     time.sleep(1)
-                    missing += max(0, results[side]["requests"] - subscribed_requests(agent))
+                    unseen = max(0, results[side]["requests"] - subscribed_requests(agent))
+                    missing += unseen
                     total += results[side]["requests"]
                     lost += losses(agent)
                     agent.stop()
@@ -128,7 +129,7 @@ def protocols(binary, options):
             ratios.append(results["with"]["rate"] / results["without"]["rate"])
             print(
                 f"  {name} {round_number + 1}: {results['without']['rate']:.0f} -> {results['with']['rate']:.0f} requests/s"
-                f" ({ratios[-1]:.3f}), agent {cores[-1]:.2f} core",
+                f" ({ratios[-1]:.3f}), agent {cores[-1]:.2f} core, {unseen} not seen",
                 flush=True,
             )
         print(
