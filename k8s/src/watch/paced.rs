@@ -52,9 +52,13 @@ mod tests {
     /// When events are read that come after these pauses.
     async fn read(pauses: Vec<u64>) -> Vec<u128> {
         let started = Instant::now();
-        let events = stream::iter(pauses).then(async |pause| sleep(Duration::from_millis(pause)).await);
         let (told, events_of_reader) = tokio::sync::mpsc::unbounded_channel();
-        let sent = tokio::spawn(events.for_each(move |()| std::future::ready(told.send(()).unwrap_or_default())));
+        let sent = tokio::spawn(async move {
+            for pause in pauses {
+                sleep(Duration::from_millis(pause)).await;
+                assert!(told.send(()).is_ok(), "all is read");
+            }
+        });
         let receive =
             |mut from: tokio::sync::mpsc::UnboundedReceiver<()>| async move { Some((from.recv().await?, from)) };
         let mut paced = Paced::new(Box::pin(stream::unfold(events_of_reader, receive)));
