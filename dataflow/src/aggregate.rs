@@ -319,15 +319,14 @@ impl Aggregates {
     /// Room for the sums of `groups` groups.
     pub(crate) fn table(&self, groups: usize) -> LaneTable {
         let width = 1 + 2 * self.sources.len();
-        LaneTable { width, dense: vec![0; width * groups], sparse: HashMap::default(), latest: None }
+        LaneTable { width, dense: vec![0; width * groups], sparse: HashMap::default(), by_group: Vec::new() }
     }
 
     /// The accumulators of a table's groups, in order.
     pub(crate) fn accumulators(&self, mut table: LaneTable) -> Vec<Accumulator> {
-        table.settle();
-        let mut by_group: Vec<_> = table.sparse.drain().map(|((group, lane), sum)| (group, lane, sum)).collect();
-        by_group.sort_unstable();
-        let mut sparse = by_group.as_slice();
+        table.by_group = table.sparse.drain().map(|((group, lane), sum)| (group, lane, sum)).collect();
+        table.by_group.sort_unstable();
+        let mut sparse = table.by_group.as_slice();
         let groups = table.dense.len() / table.width;
         let (mut accumulators, mut lanes) = (Vec::with_capacity(groups), Vec::with_capacity(table.width));
         for group in 0..groups {
@@ -512,8 +511,7 @@ pub(crate) struct LaneTable {
     width: usize,
     dense: Vec<i64>,
     sparse: HashMap<(u32, Lane), i64, foldhash::fast::RandomState>,
-    /// The bucket of the last row, which the next one often has too, and what is to be added to it.
-    latest: Option<((u32, Lane), i64)>,
+    by_group: Vec<(u32, Lane, i64)>,
 }
 
 impl LaneTable {
@@ -530,20 +528,8 @@ impl LaneTable {
     }
 
     fn add_sparse(&mut self, group: u32, lane: Lane, count: i64) {
-        match &mut self.latest {
-            Some((key, sum)) if *key == (group, lane) => *sum = sum.wrapping_add(count),
-            _ => {
-                self.settle();
-                self.latest = Some(((group, lane), count));
-            }
-        }
-    }
-
-    fn settle(&mut self) {
-        if let Some((key, count)) = self.latest.take() {
-            let sum = self.sparse.entry(key).or_default();
-            *sum = sum.wrapping_add(count);
-        }
+        let sum = self.sparse.entry((group, lane)).or_default();
+        *sum = sum.wrapping_add(count);
     }
 }
 
