@@ -72,12 +72,21 @@ impl Accumulator {
         Accumulator { lanes: self.lanes.clone(), values: Vec::new() }
     }
 
+    /// Leaves the sums alone.
+    pub fn clear_values(&mut self) {
+        self.values = Vec::new();
+    }
+
     /// The accumulator as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        packed::encode(self, &mut bytes);
+        self.encode_to(&mut bytes);
         bytes
+    }
+
+    pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
+        packed::encode(self, bytes);
     }
 
     /// Reads what [`Accumulator::encode`] wrote.

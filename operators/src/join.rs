@@ -15,12 +15,12 @@ pub fn pairs<'scope>(left: RowArranged<'scope>, right: RowArranged<'scope>) -> R
 }
 
 /// The keys that occur, once each.
-pub fn keys_of<'scope>(rows: KeyedRows<'scope>, name: &str) -> KeyArranged<'scope, Vec<i64>> {
+pub fn keys_of<'scope>(rows: KeyedRows<'scope>, name: &str) -> KeyArranged<'scope> {
     let keys = distinct(rows.map(|(key, _)| key), name);
     arrange_keys(keys, &format!("{name}: arranged"))
 }
 
 /// The rows whose key occurs in `keys`.
-pub fn matching<'scope>(rows: RowArranged<'scope>, keys: KeyArranged<'scope, Vec<i64>>) -> Rows<'scope> {
+pub fn matching<'scope>(rows: RowArranged<'scope>, keys: KeyArranged<'scope>) -> Rows<'scope> {
     rows.join_core(keys, |_key, row, &()| Some(row.to_vec()))
 }

@@ -8,6 +8,7 @@ mod lookup;
 mod reduce;
 mod rows;
 mod source;
+mod sums;
 mod top;
 mod total;
 
@@ -17,9 +18,10 @@ pub use join::{keys_of, matching, pairs};
 pub use lookup::{KeyedRows, Wanted, lookup};
 pub use reduce::merge_values;
 pub use rows::{
-    Bytes, KeyArranged, KeySums, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows,
-    bucket_of, reserve_gently,
+    Bytes, KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows, bucket_of,
+    reserve_gently,
 };
 pub use source::{Emit, Feed, Leaf, leaf};
+pub use sums::{KeySums, accumulate};
 pub use top::first_rows;
-pub use total::{accumulate, distinct};
+pub use total::distinct;

@@ -4,12 +4,10 @@ mod times;
 
 use std::rc::Rc;
 
-use differential_dataflow::ExchangeData;
 use differential_dataflow::VecCollection;
 use differential_dataflow::batcher::merge::MergeBatcher;
 use differential_dataflow::batcher::merge::chunker::ContainerChunker;
 use differential_dataflow::batcher::merge::vec::VecMerger;
-use differential_dataflow::difference::Semigroup;
 use differential_dataflow::hashable::Hashable;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::containers::BatchContainer;
@@ -17,7 +15,6 @@ use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatch, OrdKey
 use differential_dataflow::trace::implementations::{OffsetList, spine_fueled::Spine};
 use timely::container::PushInto;
 
-use crate::accumulator::{Accumulator, Packed};
 pub use times::Times;
 
 /// A row or key, encoded so that byte order is the order of values.
@@ -25,9 +22,6 @@ pub type Row = Vec<u8>;
 
 /// A multiset of rows that changes with the tick (milliseconds).
 pub type Rows<'scope> = VecCollection<'scope, u64, Row, i64>;
-
-/// What is added to the sums of keys, as arrangements take it.
-pub type KeySums<'scope> = VecCollection<'scope, u64, (Row, ()), Accumulator>;
 
 /// Byte strings end to end in one buffer.
 pub struct Bytes {
@@ -132,24 +126,23 @@ type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
 type RowBatcher =
     MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
 
-/// Keys with diffs in a container of their own.
-type KeyLayout<C> = (Bytes, Vec<()>, Times, C, OffsetList);
-type KeyBuilder<C, R> = OrdKeyBuilder<KeyLayout<C>, Vec<((Row, ()), u64, R)>>;
-pub(crate) type KeySpine<C> = Spine<Rc<OrdKeyBatch<KeyLayout<C>>>>;
-type KeyBatcher<C, R> =
-    MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, R)>>, VecMerger<(Row, ()), u64, R>, KeyBuilder<C, R>>;
+type KeyLayout = (Bytes, Vec<()>, Times, Vec<i64>, OffsetList);
+type KeyBuilder = OrdKeyBuilder<KeyLayout, Vec<((Row, ()), u64, i64)>>;
+type KeySpine = Spine<Rc<OrdKeyBatch<KeyLayout>>>;
+type KeyBatcher =
+    MergeBatcher<ContainerChunker<Vec<((Row, ()), u64, i64)>>, VecMerger<(Row, ()), u64, i64>, KeyBuilder>;
 
 /// What is kept of rows by a key; other dataflows of the worker can import it.
 pub type RowTrace = TraceAgent<RowSpine>;
 
-/// What is kept of keys.
-pub type KeyTrace<C> = TraceAgent<KeySpine<C>>;
+/// What is kept of keys: how often each is there.
+pub type KeyTrace = TraceAgent<KeySpine>;
 
 /// Rows arranged by a key.
 pub type RowArranged<'scope> = Arranged<'scope, RowTrace>;
 
-/// Keys arranged with what is summed for each, held in a container of diffs.
-pub type KeyArranged<'scope, C> = Arranged<'scope, KeyTrace<C>>;
+/// Keys arranged.
+pub type KeyArranged<'scope> = Arranged<'scope, KeyTrace>;
 
 /// Arranges `(key, row)` by key; rows of one key meet on one worker.
 pub fn arrange_rows<'scope>(rows: VecCollection<'scope, u64, (Row, Row), i64>, name: &str) -> RowArranged<'scope> {
@@ -157,21 +150,8 @@ pub fn arrange_rows<'scope>(rows: VecCollection<'scope, u64, (Row, Row), i64>, n
 }
 
 /// Arranges keys with their multiplicities.
-pub fn arrange_keys<'scope>(keys: Rows<'scope>, name: &str) -> KeyArranged<'scope, Vec<i64>> {
-    arrange_in(keys.map(|key| (key, ())), name)
-}
-
-/// Arranges keys with their sums, packed.
-pub(crate) fn arrange_sums<'scope>(keys: KeySums<'scope>, name: &str) -> KeyArranged<'scope, Packed> {
-    arrange_in(keys, name)
-}
-
-fn arrange_in<'scope, C, R>(keys: VecCollection<'scope, u64, (Row, ()), R>, name: &str) -> KeyArranged<'scope, C>
-where
-    C: BatchContainer<Owned = R>,
-    R: ExchangeData + Semigroup,
-{
-    keys.arrange_named::<KeyBatcher<C, R>, KeySpine<C>>(name, KeyBatcher::<C, R>::new)
+pub fn arrange_keys<'scope>(keys: Rows<'scope>, name: &str) -> KeyArranged<'scope> {
+    keys.map(|key| (key, ())).arrange_named::<KeyBatcher, KeySpine>(name, KeyBatcher::new)
 }
 
 /// One of 256 buckets for a row, spread evenly.

@@ -23,7 +23,7 @@ pub(super) struct Side<'scope> {
     by_key: RowArranged<'scope>,
     /// What it was made of, unless it is imported from where it is kept for all views.
     origin: Option<Origin<'scope>>,
-    keys: Rc<OnceCell<KeyArranged<'scope, Vec<i64>>>>,
+    keys: Rc<OnceCell<KeyArranged<'scope>>>,
 }
 
 /// A side's rows, and those of them that have a key.
@@ -39,7 +39,7 @@ const MADE_HERE: &str = "a side of which more is wanted than partners is not sha
 
 impl<'scope> Side<'scope> {
     /// The keys that occur.
-    fn keys(&self) -> KeyArranged<'scope, Vec<i64>> {
+    fn keys(&self) -> KeyArranged<'scope> {
         let made = || {
             let Origin { keyed, label, .. } = self.origin.as_ref().expect(MADE_HERE);
             keys_of(keyed.clone(), &format!("{label}: keys"))

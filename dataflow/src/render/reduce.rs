@@ -41,12 +41,13 @@ impl<'scope> Renderer<'_, 'scope> {
         let groups = match scans {
             Some(scans) => {
                 let sums = self.scanned(scans, keys, &aggregates, reduce.span);
-                let sums = self.with_seed(sums, reduce, || ((Row::new(), ()), seed_sums()));
+                let sums = self.with_seed(sums, reduce, || (Row::new(), seed_sums()));
                 let merger = aggregates.merger();
-                accumulate(sums, &label, move |sums| {
+                accumulate(sums, &label, move |mut sums| {
                     let values: Vec<&[u8]> = sums.values().collect();
                     let merged = if values.is_empty() { Row::new() } else { merger.merge(&values) };
-                    (sums.without_values(), merged)
+                    sums.clear_values();
+                    (sums, merged)
                 })
             }
             None => self.summed(input, reduce, keys, &aggregates, &label),
@@ -74,8 +75,8 @@ impl<'scope> Renderer<'_, 'scope> {
         let readers = scans.into_iter().map(reader).collect();
         let mut scan_reduce = ReduceScan::new(readers, keys, Rc::clone(aggregates), window, span);
         let name = self.label("events");
-        let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit: Emit<'_, (Row, ()), Accumulator>| {
-            scan_reduce.step(tick, item, &mut |key, sums| emit((key, ()), sums));
+        let (leaf, sums) = leaf(self.scope, &name, move |tick, item, emit: Emit<'_, Row, Accumulator>| {
+            scan_reduce.step(tick, item, emit);
         });
         self.ends.leaves.push((Feeds::Events { tables, owners: span.is_some() }, leaf));
         sums
@@ -162,13 +163,13 @@ impl<'scope> Renderer<'_, 'scope> {
             merged => merged,
         };
         let sums = partials.inner.flat_map(|(partial, time, _)| match partial {
-            Partial::Sums(key, sums) => Some(((key, ()), time, sums)),
+            Partial::Sums(key, sums) => Some((key, time, sums)),
             Partial::Candidates(..) => None,
         });
-        let sums = self.with_seed(sums.as_collection(), reduce, || ((Row::new(), ()), seed_sums()));
-        let Some(merged) = merged else { return accumulate(sums, label, |sums| (sums.clone(), Row::new())) };
+        let sums = self.with_seed(sums.as_collection(), reduce, || (Row::new(), seed_sums()));
+        let Some(merged) = merged else { return accumulate(sums, label, |sums| (sums, Row::new())) };
         let merged = arrange_rows(merged, &format!("{label}: merged"));
-        let sums = arrange_rows(accumulate(sums, label, Accumulator::encode), &format!("{label}: sums"));
+        let sums = arrange_rows(accumulate(sums, label, |sums| sums.encode()), &format!("{label}: sums"));
         sums.join_core(merged, |key, sums, merged| Some((key.to_vec(), (Accumulator::decode(sums), merged.to_vec()))))
     }
 
