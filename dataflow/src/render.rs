@@ -42,6 +42,10 @@ pub(crate) enum Feeds {
     },
     State(&'static str),
     Constant(arrow::array::RecordBatch),
+    /// Nothing but the ticks.
+    Ticks,
+    /// Ticks at which what is looked up elsewhere is another.
+    Moves,
 }
 
 impl Feeds {
@@ -50,7 +54,7 @@ impl Feeds {
         match self {
             Feeds::Events { owners, .. } => owners.then_some(OWNERS),
             Feeds::State(table) => Some(table),
-            Feeds::Constant(_) => None,
+            Feeds::Constant(_) | Feeds::Ticks | Feeds::Moves => None,
         }
     }
 }
@@ -140,6 +144,8 @@ pub(crate) struct Renderer<'a, 'scope> {
     sides: HashMap<String, join::Side<'scope>>,
     /// The keys that names are made of.
     keys: Option<Rows<'scope>>,
+    /// When what is looked up elsewhere is another.
+    moves: Option<VecCollection<'scope, u64, (), i64>>,
 }
 
 impl<'a, 'scope> Renderer<'a, 'scope> {
@@ -156,6 +162,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             made: HashMap::new(),
             sides: HashMap::new(),
             keys: None,
+            moves: None,
         }
     }
 
@@ -260,7 +267,7 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             let (batch, diffs) = match item {
                 Some(Item::Changes(stored, diffs)) => (stored.columns(&columns), Some(diffs)),
                 Some(Item::Constant(batch)) => (Ok(batch), None),
-                Some(Item::Events(_)) | None => return,
+                Some(Item::Events(_) | Item::Moved) | None => return,
             };
             let encoded = batch.and_then(|batch| Ok((codec.encode(batch.columns())?, batch.num_rows())));
             let Ok((rows, count)) = encoded else {

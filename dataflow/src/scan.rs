@@ -34,6 +34,8 @@ pub(crate) enum Item {
     Changes(Rc<StoredBatch>, Arc<Vec<i64>>),
     /// The rows of a constant.
     Constant(RecordBatch),
+    /// What other dataflows keep of state tables is another.
+    Moved,
 }
 
 /// Reads an event table's rows through the scan's expressions.

@@ -1,19 +1,24 @@
 //! What views share: sides of joins that are made of state tables. A dataflow of its own keeps each, for as long as a
 //! view uses it; the views import it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use differential_dataflow::operators::arrange::ShutdownButton;
 use differential_dataflow::trace::TraceReader;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::CapabilitySet;
 use timely::progress::frontier::{Antichain, AntichainRef};
+use timely::worker::Worker;
 use watershed_operators::{Leaf, RowArranged, RowTrace};
 
 use crate::render::Feeds;
 use crate::scan::Item;
+
+/// Longest sleep while another worker has yet to do its part.
+const WAIT: Duration = Duration::from_millis(10);
 
 /// Leaves of a dataflow, with what each is fed with.
 pub(crate) type Leaves = Vec<(Feeds, Leaf<Item>)>;
@@ -30,9 +35,23 @@ pub(crate) struct DataflowEnds {
 }
 
 impl DataflowEnds {
+    /// What it looks up elsewhere is another from the tick on that ends next.
+    pub(crate) fn tell_moves(&self) {
+        let told = self.leaves.iter().filter(|(feeds, _)| matches!(feeds, Feeds::Moves));
+        told.for_each(|(_, leaf)| leaf.push(Item::Moved));
+    }
+
     /// Ends a tick: all that belongs to it was fed.
     pub(crate) fn end(&self, tick: u64) {
         self.leaves.iter().for_each(|(_, leaf)| leaf.end(tick));
+    }
+
+    fn ticks(&self) -> bool {
+        self.leaves.iter().any(|(feeds, _)| matches!(feeds, Feeds::Ticks))
+    }
+
+    fn reads(&self, table: &str) -> bool {
+        self.leaves.iter().any(|(feeds, _)| feeds.state() == Some(table))
     }
 
     /// Ends the dataflow.
@@ -42,34 +61,111 @@ impl DataflowEnds {
     }
 }
 
-/// A side that is kept.
+/// A side that is kept. It moves to a tick only if something is another then, unless it is followed.
 pub(crate) struct Kept {
-    pub(crate) ends: DataflowEnds,
+    ends: DataflowEnds,
     /// Its rows by key.
-    pub(crate) trace: RowTrace,
-    pub(crate) label: String,
+    trace: RowTrace,
+    label: String,
+    /// The sides that it is made of.
+    made_of: Vec<String>,
+    users: usize,
+    /// Whether it moves with each tick: it depends on the time, or a dataflow follows its changes as a stream.
+    is_followed: Cell<bool>,
+    /// Whether rows of its tables came, be it to another worker, since it moved.
+    is_fed: Cell<bool>,
+    /// The last tick that it moved to.
+    moved: Cell<u64>,
 }
 
-/// All sides that are kept by this worker, by identity, with how many views use each.
+impl Kept {
+    /// A side with one user, that is fed up to a tick.
+    pub(crate) fn new(ends: DataflowEnds, trace: RowTrace, label: String, made_of: Vec<String>, tick: u64) -> Self {
+        let is_followed = ends.ticks().into();
+        Kept { ends, trace, label, made_of, users: 1, is_followed, is_fed: false.into(), moved: tick.into() }
+    }
+
+    fn is_behind(&mut self, tick: u64) -> bool {
+        let mut upper = Antichain::new();
+        self.trace.read_upper(&mut upper);
+        upper.less_equal(&tick)
+    }
+
+    /// Who looks from now on does not tell apart what was before a tick.
+    fn compact(&mut self, tick: u64) {
+        self.trace.set_logical_compaction(AntichainRef::new(&[tick]));
+        // Batches that are still to come are left as they are.
+        let mut upper = Antichain::new();
+        self.trace.read_upper(&mut upper);
+        self.trace.set_physical_compaction(upper.borrow());
+    }
+}
+
+/// All sides that are kept by this worker, by identity. All workers make the same moves.
 #[derive(Default)]
 pub(crate) struct Shared {
-    kept: HashMap<String, (usize, Kept)>,
+    kept: HashMap<String, Kept>,
     made: usize,
 }
 
 impl Shared {
-    /// Takes note of another user of a side that is kept already, and of what it was fed up to a tick; whether it is.
-    pub(crate) fn reuse(&mut self, identity: &str, tick: u64) -> bool {
-        let Some((users, kept)) = self.kept.get_mut(identity) else { return false };
-        *users += 1;
-        kept.ends.end(tick);
+    /// Takes note of another user of a side that is kept already; whether it is.
+    pub(crate) fn reuse(&mut self, identity: &str) -> bool {
+        let Some(kept) = self.kept.get_mut(identity) else { return false };
+        kept.users += 1;
         true
     }
 
-    /// Ends a tick for sides.
-    pub(crate) fn end(&self, identities: &[String], tick: u64) {
-        let kept = identities.iter().filter_map(|identity| self.kept.get(identity));
-        kept.for_each(|(_, kept)| kept.ends.end(tick));
+    /// Rows of a state table came for the next tick.
+    pub(crate) fn feed(&self, table: &str) {
+        self.kept.values().filter(|kept| kept.ends.reads(table)).for_each(|kept| kept.is_fed.set(true));
+    }
+
+    /// Moves sides to a tick, if something is another then; those that others are made of come first. All of them are
+    /// complete up to the tick when it returns.
+    pub(crate) fn end(&mut self, worker: &mut Worker, identities: &[String], tick: u64) {
+        self.move_to(worker, identities, tick, |kept| kept.is_followed.get() || kept.is_fed.get());
+    }
+
+    /// Moves a side to a tick in any case.
+    pub(crate) fn bring(&mut self, worker: &mut Worker, identity: &String, tick: u64) {
+        self.move_to(worker, std::slice::from_ref(identity), tick, |_| true);
+    }
+
+    fn move_to(&mut self, worker: &mut Worker, identities: &[String], tick: u64, wants: impl Fn(&Kept) -> bool) {
+        let mut moving = Vec::new();
+        for identity in identities {
+            let Some(kept) = self.kept.get(identity).filter(|kept| kept.moved.get() < tick) else { continue };
+            let looks_up = self.moved_since(&kept.made_of, kept.moved.get());
+            if !looks_up && !wants(kept) {
+                continue;
+            }
+            kept.moved.set(tick);
+            kept.is_fed.set(false);
+            if looks_up {
+                self.settle(worker, &std::mem::take(&mut moving), tick);
+                self.kept[identity].ends.tell_moves();
+            }
+            self.kept[identity].ends.end(tick);
+            moving.push(identity.clone());
+        }
+        self.settle(worker, &moving, tick);
+    }
+
+    /// Waits until sides are complete up to a tick.
+    pub(crate) fn settle(&mut self, worker: &mut Worker, identities: &[String], tick: u64) {
+        for identity in identities {
+            let Some(kept) = self.kept.get_mut(identity) else { continue };
+            while kept.is_behind(tick) {
+                worker.step_or_park(Some(WAIT));
+            }
+            kept.compact(tick);
+        }
+    }
+
+    /// Whether any of some sides moved after a tick.
+    pub(crate) fn moved_since(&self, identities: &[String], tick: u64) -> bool {
+        identities.iter().filter_map(|identity| self.kept.get(identity)).any(|kept| kept.moved.get() > tick)
     }
 
     /// A name for another side.
@@ -78,17 +174,16 @@ impl Shared {
         format!("shared-{}", self.made)
     }
 
-    /// Keeps a side with one user.
     pub(crate) fn keep(&mut self, identity: String, kept: Kept) {
-        self.kept.insert(identity, (1, kept));
+        self.kept.insert(identity, kept);
     }
 
     /// Ends a use of sides; those that nobody uses go.
     pub(crate) fn release(&mut self, identities: &[String]) {
         for identity in identities {
-            let Some((users, kept)) = self.kept.get_mut(identity) else { continue };
-            *users -= 1;
-            if *users == 0 {
+            let Some(kept) = self.kept.get_mut(identity) else { continue };
+            kept.users -= 1;
+            if kept.users == 0 {
                 kept.ends.finish();
                 self.kept.remove(identity);
             }
@@ -97,32 +192,27 @@ impl Shared {
 
     /// Ends all.
     pub(crate) fn finish(&mut self) {
-        self.kept.drain().for_each(|(_, (_, kept))| kept.ends.finish());
+        self.kept.drain().for_each(|(_, kept)| kept.ends.finish());
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
-        self.kept.values().flat_map(|(_, kept)| &kept.ends.leaves)
+        self.kept.values().flat_map(|kept| &kept.ends.leaves)
     }
 
-    /// Who imports from now on does not tell apart what was before a tick.
-    pub(crate) fn compact(&mut self, tick: u64) {
-        for (_, Kept { trace, .. }) in self.kept.values_mut() {
-            trace.set_logical_compaction(AntichainRef::new(&[tick]));
-            // Batches that are still to come are left as they are.
-            let mut upper = Antichain::new();
-            trace.read_upper(&mut upper);
-            trace.set_physical_compaction(upper.borrow());
-        }
+    /// A side that is looked up.
+    pub(crate) fn trace(&self, identity: &str) -> Option<RowTrace> {
+        Some(self.kept.get(identity)?.trace.clone())
     }
 
-    /// A side, for a dataflow that is being built.
+    /// A side as a stream of its changes, for a dataflow that is being built.
     pub(crate) fn import<'scope>(
         &self,
         scope: Scope<'scope, u64>,
         buttons: &Buttons,
         identity: &str,
     ) -> Option<RowArranged<'scope>> {
-        let (_, Kept { trace, label, .. }) = self.kept.get(identity)?;
+        let Kept { trace, label, is_followed, .. } = self.kept.get(identity)?;
+        is_followed.set(true);
         let (rows, button) = trace.clone().import_core(scope, label);
         buttons.0.borrow_mut().push(button);
         Some(rows)

@@ -63,6 +63,8 @@ struct View {
     ends: DataflowEnds,
     /// The identities of what it shares with others.
     shares: Vec<String>,
+    /// The last tick that it ended.
+    ended: u64,
 }
 
 /// What a worker keeps up to date.
@@ -81,11 +83,16 @@ impl Kept {
         self.views.values().flat_map(|view| &view.ends.leaves).chain(self.shared.leaves())
     }
 
-    /// Ends the last tick for a view and what it shares with others.
-    fn end(&self, id: ViewId) {
-        let Some(view) = self.views.get(&id) else { return };
-        view.ends.end(self.last);
-        self.shared.end(&view.shares, self.last);
+    /// Ends the last tick for a view and what it shares with others; that is complete before the view looks into it.
+    fn end(&mut self, worker: &mut Worker, id: ViewId) {
+        let Kept { views, shared, last, .. } = self;
+        let Some(view) = views.get_mut(&id).filter(|view| view.ended < *last) else { return };
+        shared.end(worker, &view.shares, *last);
+        if shared.moved_since(&view.shares, view.ended) {
+            view.ends.tell_moves();
+        }
+        view.ends.end(*last);
+        view.ended = *last;
     }
 }
 
@@ -99,11 +106,10 @@ pub(crate) fn run(worker: &mut Worker, ends: &Ends) {
             match ends.commands.try_recv() {
                 Ok(Command::Tick(tick, ends_for)) => {
                     feed(worker, &mut kept, &tick);
-                    ends_for.iter().for_each(|id| kept.end(*id));
-                    kept.shared.compact(tick.time.0);
+                    ends_for.iter().for_each(|id| kept.end(worker, *id));
                     let _ = ends.reports.send(Report::Ack { worker: worker.index(), tick: tick.time.0 });
                 }
-                Ok(Command::Wake(id)) => kept.end(id),
+                Ok(Command::Wake(id)) => kept.end(worker, id),
                 Ok(Command::Create { id, name, plan, state }) => {
                     let Some(state) = state else { continue };
                     let view = create(worker, ends, &mut kept.shared, (id, &name), &plan, &state);
@@ -156,6 +162,7 @@ fn feed(worker: &Worker, kept: &mut Kept, tick: &Tick) {
             }
         }
     }
+    tick.states.iter().for_each(|change| kept.shared.feed(change.table));
     for change in tick.states.iter().filter(|change| worker.index() == 0 || change.table == OWNERS) {
         let Some(table) = by_name(change.table) else { continue };
         let stored = Rc::new(StoredBatch::new(table, &change.rows));
@@ -182,9 +189,11 @@ fn create(
     state: &StoreSnapshot,
 ) -> View {
     let Ends { losses, reports, .. } = ends;
-    let mut shares = Vec::new();
+    let (tick, mut shares) = (state.time().0, Vec::new());
     for Side { identity, node, keys } in shareable(&plan.root) {
-        if !shared.reuse(&identity, state.time().0) {
+        if shared.reuse(&identity) {
+            shared.bring(worker, &identity, tick);
+        } else {
             let label = shared.next_name();
             let (ends, trace) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
                 let mut renderer = Renderer::new(scope, &label, losses, shared);
@@ -192,7 +201,9 @@ fn create(
                 (renderer.ends, trace)
             });
             fill(worker, &ends.leaves, state);
-            shared.keep(identity.clone(), shared::Kept { ends, trace, label });
+            let made_of = shareable(node).into_iter().map(|side| side.identity).collect();
+            shared.keep(identity.clone(), shared::Kept::new(ends, trace, label, made_of, tick));
+            shared.settle(worker, std::slice::from_ref(&identity), tick);
         }
         shares.push(identity);
     }
@@ -204,7 +215,7 @@ fn create(
         renderer.ends
     });
     fill(worker, &ends.leaves, state);
-    View { ends, shares }
+    View { ends, shares, ended: tick }
 }
 
 /// Feeds leaves with what the store retains.
@@ -228,7 +239,7 @@ fn fill(worker: &Worker, leaves: &Leaves, state: &StoreSnapshot) {
                 }
             }
             Feeds::Constant(batch) if worker.index() == 0 => leaf.push(Item::Constant(batch.clone())),
-            Feeds::State(_) | Feeds::Constant(_) => {}
+            Feeds::State(_) | Feeds::Constant(_) | Feeds::Ticks | Feeds::Moves => {}
         }
         leaf.end(state.time().0);
     }

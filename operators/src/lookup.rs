@@ -2,8 +2,10 @@
 //! a change of the table finds it. One operator does what takes a dozen when it is made of general ones: an arrangement of
 //! the rows, their pairs, those that have a partner, and those that have none.
 
+mod elsewhere;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use differential_dataflow::hashable::Hashable;
 use differential_dataflow::trace::cursor::{Cursor, CursorList, cursor_list};
@@ -17,6 +19,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::MutableAntichain;
 
 use crate::rows::{Row, RowArranged, RowTrace, Rows};
+pub use elsewhere::lookup_elsewhere;
 
 /// Rows with the key that they are looked up by; an empty key has no partner.
 pub type KeyedRows<'scope> = VecCollection<'scope, u64, (Row, Row), i64>;
@@ -57,13 +60,7 @@ pub fn lookup<'scope>(
     wanted: Wanted,
     made: impl Fn(&[u8], Option<&[u8]>) -> Row + 'static,
 ) -> Rows<'scope> {
-    // Rows meet their partners where these are arranged.
-    let exchange = Exchange::new(
-        |((key, row), _, _): &((Row, Row), u64, i64)| {
-            if key.is_empty() { row.hashed() } else { key.hashed() }
-        },
-    );
-    let trace = table.trace;
+    let (exchange, trace) = (Exchange::new(worker_of), table.trace);
     rows.inner
         .binary_frontier::<_, CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _, _>(
             table.stream,
@@ -74,25 +71,21 @@ pub fn lookup<'scope>(
                 let mut held = CapabilitySet::new();
                 let mut lookup = Lookup::new(trace, wanted, made);
                 move |(rows, rows_frontier), (changes, table_frontier), output| {
-                    rows.for_each(|capability, data| {
+                    rows.for_each(|capability, rows| {
                         capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
-                        for ((key, row), time, diff) in data.drain(..) {
-                            lookup.coming.entry(time).or_default().push((key, row, diff));
-                        }
+                        lookup.take(rows);
                     });
                     changes.for_each(|capability, spans| {
                         capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
                         spans.drain(..).for_each(|span| lookup.receive(span));
                     });
-                    let complete = |frontier: &MutableAntichain<u64>| frontier.frontier().first().copied();
-                    let until = [complete(rows_frontier), complete(table_frontier)].into_iter().flatten().min();
-                    let until = until.unwrap_or(u64::MAX);
-                    for (time, updates) in lookup.advance(until) {
+                    let until = complete([rows_frontier, table_frontier]);
+                    for (time, updates) in lookup.advance(until, until, |time| time) {
                         let capability = held.delayed(&time);
                         let updates = updates.into_iter().map(|(row, diff)| (row, time, diff));
                         output.session(&capability).give_iterator(updates);
                     }
-                    if lookup.is_idle() {
+                    if lookup.is_idle() && lookup.batches.is_empty() {
                         held = CapabilitySet::new();
                     } else if let Some(first) = held.first().map(|first| *first.time()) {
                         held.downgrade([until.max(first)]);
@@ -101,6 +94,16 @@ pub fn lookup<'scope>(
             },
         )
         .as_collection()
+}
+
+/// Rows meet their partners where these are arranged.
+fn worker_of(((key, row), _, _): &((Row, Row), u64, i64)) -> u64 {
+    if key.is_empty() { row.hashed() } else { key.hashed() }
+}
+
+/// Before which time all has come.
+fn complete(frontiers: [&MutableAntichain<u64>; 2]) -> u64 {
+    frontiers.into_iter().filter_map(|frontier| frontier.frontier().first().copied()).min().unwrap_or(u64::MAX)
 }
 
 /// Rows with their key, and by how much each changes.
@@ -116,9 +119,11 @@ struct Lookup<M> {
     coming: BTreeMap<u64, Fresh>,
     /// Changes of the table, with the time at which each ends: one may come before all its times are complete.
     batches: Vec<(u64, Batch)>,
-    /// What of the table came in; what of both inputs was dealt with.
+    /// What of the table came in.
     received: Antichain<u64>,
+    /// Before which times rows, and changes of the table, were dealt with.
     done: u64,
+    seen: u64,
     kept: Kept,
 }
 
@@ -128,7 +133,13 @@ impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Lookup<M> {
         // What an imported table holds already may be merged before it comes: where it ends now is kept as a cut.
         let mut received = Antichain::new();
         trace.read_upper(&mut received);
-        Lookup { trace, wanted, made, coming, batches, received, done: 0, kept }
+        Lookup { trace, wanted, made, coming, batches, received, done: 0, seen: 0, kept }
+    }
+
+    fn take(&mut self, rows: &mut Vec<((Row, Row), u64, i64)>) {
+        for ((key, row), time, diff) in rows.drain(..) {
+            self.coming.entry(time).or_default().push((key, row, diff));
+        }
     }
 
     fn receive(&mut self, span: SpanOf<RowTrace>) {
@@ -139,20 +150,21 @@ impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Lookup<M> {
         self.batches.extend(span.inner.map(|batch| (end, batch)));
     }
 
-    /// Whether nothing waits for a later time.
+    /// Whether no rows wait for a later time.
     fn is_idle(&self) -> bool {
-        self.coming.is_empty() && self.batches.is_empty()
+        self.coming.is_empty()
     }
 
-    /// Deals with all times before `until`, one after the other; what each of them changes.
-    fn advance(&mut self, until: u64) -> Vec<(u64, Vec<(Row, i64)>)> {
+    /// Deals with the rows of all times before `until`, one after the other, and with the table's changes of times before
+    /// `through`, each at the time that `at` says; what each time changes.
+    fn advance(&mut self, until: u64, through: u64, at: impl Fn(u64) -> u64) -> Vec<(u64, Vec<(Row, i64)>)> {
         self.trace.advance_upper(&mut self.received);
         if until <= self.done {
             return Vec::new();
         }
         let later = self.coming.split_off(&until);
         let mut fresh = std::mem::replace(&mut self.coming, later);
-        let mut changed = self.kept.changes(&self.batches, &fresh, self.done..until);
+        let mut changed = self.kept.changes(&self.batches, &fresh, self.seen..through, at);
         let times: BTreeSet<u64> = fresh.keys().chain(changed.keys()).copied().collect();
         let mut made = Vec::with_capacity(times.len());
         if !times.is_empty() {
@@ -168,7 +180,8 @@ impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Lookup<M> {
             }
         }
         self.done = until;
-        self.batches.retain(|(end, _)| *end > until);
+        self.seen = self.seen.max(through);
+        self.batches.retain(|(end, _)| *end > self.seen);
         if until < u64::MAX {
             self.trace.set_logical_compaction(Antichain::from_elem(until).borrow());
             self.trace.set_physical_compaction(self.received.borrow());
@@ -208,15 +221,16 @@ impl Kept {
         from.map_while(|(both, count)| Some((both.strip_prefix(key)?, *count)))
     }
 
-    /// The table's changes in a range of times that meet these rows or fresh ones.
+    /// The table's changes in a range of times that meet these rows or fresh ones, at the time that `at` says.
     fn changes(
         &self,
         batches: &[(u64, Batch)],
         fresh: &BTreeMap<u64, Fresh>,
-        times: std::ops::Range<u64>,
+        times: Range<u64>,
+        at: impl Fn(u64) -> u64,
     ) -> BTreeMap<u64, Changed> {
         let mut changes = BTreeMap::<u64, Changed>::new();
-        if self.0.is_empty() && fresh.is_empty() {
+        if batches.is_empty() || self.0.is_empty() && fresh.is_empty() {
             return changes;
         }
         let fresh: HashSet<&[u8]> = fresh.values().flatten().map(|(key, _, _)| key.as_slice()).collect();
@@ -227,7 +241,7 @@ impl Kept {
                     while let Some(partner) = cursor.get_val(batch) {
                         cursor.map_times(batch, |time, diff| {
                             if times.contains(time) {
-                                let of_key = changes.entry(*time).or_default().entry(key.to_vec()).or_default();
+                                let of_key = changes.entry(at(*time)).or_default().entry(key.to_vec()).or_default();
                                 of_key.push((partner.to_vec(), *diff));
                             }
                         });

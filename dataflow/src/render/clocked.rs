@@ -27,7 +27,7 @@ impl<'scope> Renderer<'_, 'scope> {
                 emit((), 1);
             }
         });
-        self.ends.leaves.push((Feeds::Constant(RecordBatch::new_empty(Arc::new(Schema::empty()))), clock));
+        self.ends.leaves.push((Feeds::Ticks, clock));
         let seen = with_now(&input.schema);
         let maker = Maker {
             decoder: Codec::of(&input.schema).expect(CHECKED),

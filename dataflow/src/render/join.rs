@@ -8,14 +8,17 @@ use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
+use differential_dataflow::VecCollection;
 use watershed_operators::{
-    KeyArranged, KeyedRows, Row, RowArranged, RowTrace, Rows, Wanted, arrange_rows, keys_of, lookup, matching, pairs,
+    Emit, KeyArranged, KeyedRows, Row, RowArranged, RowTrace, Rows, Wanted, arrange_rows, keys_of, leaf, lookup,
+    lookup_elsewhere, matching, pairs,
 };
 use watershed_query::view::sharing::{can_share, looked_up, side_identity};
 use watershed_query::view::{Join, Map, Node, both, column};
 
-use super::{CHECKED, Renderer, below_maps, codec_of};
+use super::{CHECKED, Feeds, Renderer, below_maps, codec_of};
 use crate::codec::{Codec, Encoded};
+use crate::scan::Item;
 
 /// One input of a join, by the key that it is joined by.
 #[derive(Clone)]
@@ -90,13 +93,33 @@ impl<'scope> Renderer<'_, 'scope> {
             Wanted::Matched | Wanted::Alone => Vec::new(),
         };
         let keeps_alone = wanted != Wanted::Pairs && wanted != Wanted::Matched;
-        let rows = self.rows_to_look_up(node, keys, keeps_alone);
-        let table = self.side(table, table_keys, true);
-        let label = self.label("lookup");
-        lookup(rows, table.by_key, &label, wanted, move |row, partner| {
+        let made = move |row: &[u8], partner: Option<&[u8]>| {
             let partner = partner.unwrap_or(&alone);
             if is_table_first { [partner, row].concat() } else { [row, partner].concat() }
-        })
+        };
+        let rows = self.rows_to_look_up(node, keys, keeps_alone);
+        let kept = side_identity(table, table_keys).and_then(|identity| self.shared.trace(&identity));
+        let label = self.label("lookup");
+        match kept {
+            Some(table) => lookup_elsewhere(rows, table, self.moves(), &label, wanted, made),
+            None => lookup(rows, self.side(table, table_keys, true).by_key, &label, wanted, made),
+        }
+    }
+
+    /// When what is looked up elsewhere is another.
+    fn moves(&mut self) -> VecCollection<'scope, u64, (), i64> {
+        if let Some(moves) = &self.moves {
+            return moves.clone();
+        }
+        let name = self.label("moves");
+        let (leaf, moves) = leaf(self.scope, &name, |_tick, item: Option<Item>, emit: Emit<'_, (), i64>| {
+            if let Some(Item::Moved) = item {
+                emit((), 1);
+            }
+        });
+        self.ends.leaves.push((Feeds::Moves, leaf));
+        self.moves = Some(moves.clone());
+        moves
     }
 
     /// Rows with their keys, made together with what the maps above them make.

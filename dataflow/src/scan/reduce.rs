@@ -58,7 +58,7 @@ impl ReduceScan {
                 }
             }
             Some(Item::Changes(rows, diffs)) => self.sums.respan(&self.readers, &rows, &diffs, emit),
-            Some(Item::Constant(_)) | None => return,
+            Some(Item::Constant(_) | Item::Moved) | None => return,
         }
         self.sums.groups.pack();
     }

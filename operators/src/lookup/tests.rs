@@ -8,8 +8,12 @@ use std::rc::Rc;
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
 
-use super::{Wanted, lookup};
-use crate::rows::{Row, arrange_rows};
+use differential_dataflow::trace::TraceReader;
+use timely::progress::Antichain;
+use timely::worker::Worker;
+
+use super::{Wanted, lookup, lookup_elsewhere};
+use crate::rows::{Row, RowTrace, arrange_rows};
 
 const ALL: [Wanted; 4] = [Wanted::Pairs, Wanted::PairsAndAlone, Wanted::Matched, Wanted::Alone];
 const ALONE: &[u8] = b"-";
@@ -77,15 +81,99 @@ fn looked_up(changes: &[Change], last: u64, wanted: Wanted) -> Vec<Counted> {
             worker.step();
         }
         let seen = seen.borrow();
-        (0..=last)
-            .map(|until| {
-                let mut counted = Counted::new();
-                seen.iter()
-                    .filter(|(_, time, _)| *time <= until)
-                    .for_each(|(row, _, d)| add(&mut counted, row.clone(), *d));
-                counted
-            })
-            .collect()
+        (0..=last).map(|until| at(&seen, until)).collect()
+    })
+}
+
+/// What updates add up to by the end of a time.
+fn at(seen: &[(Row, u64, i64)], until: u64) -> Counted {
+    let mut counted = Counted::new();
+    seen.iter().filter(|(_, time, _)| *time <= until).for_each(|(row, _, d)| add(&mut counted, row.clone(), *d));
+    counted
+}
+
+/// Times at which all that came is handed on; others are part of the next one.
+fn is_end(time: u64, last: u64) -> bool {
+    time % 5 > 1 || time == last
+}
+
+/// What the look-up in a table elsewhere has made by the end of each time that is an end. It begins when the table has
+/// some rows already.
+fn looked_up_elsewhere(changes: &[Change], begin: u64, last: u64, wanted: Wanted) -> Vec<(u64, Counted)> {
+    let mut changes = changes.to_vec();
+    changes.sort_by_key(|change| change.time);
+    timely::execute_directly(move |worker| {
+        let (mut rows, mut table, mut changed) = (InputSession::new(), InputSession::new(), InputSession::new());
+        let mut trace = worker.dataflow(|scope| arrange_rows(table.to_collection(scope), "table").trace);
+        let mut move_table = |worker: &mut Worker, trace: &mut RowTrace, times: &[u64], until| {
+            let of_table = changes.iter().filter(|change| change.of_table && times.contains(&change.time));
+            let mut moves = false;
+            for change in of_table {
+                // The table may move more often than rows come.
+                table.advance_to(change.time);
+                table.update((key(change.key), vec![change.value]), change.diff);
+                moves = true;
+            }
+            if moves {
+                table.advance_to(until + 1);
+                table.flush();
+                let mut upper = Antichain::new();
+                loop {
+                    trace.read_upper(&mut upper);
+                    if !upper.less_equal(&until) {
+                        break;
+                    }
+                    worker.step();
+                }
+                trace.set_logical_compaction(Antichain::from_elem(until).borrow());
+                trace.set_physical_compaction(upper.borrow());
+            }
+            moves
+        };
+        move_table(worker, &mut trace, &(0..begin).collect::<Vec<_>>(), begin.saturating_sub(1));
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let seeing = Rc::clone(&seen);
+        worker.dataflow(|scope| {
+            let (rows, changed) = (rows.to_collection(scope), changed.to_collection(scope));
+            lookup_elsewhere(rows, trace.clone(), changed, "lookup", wanted, made)
+                .inspect(move |(row, time, diff)| seeing.borrow_mut().push((row.clone(), *time, *diff)));
+        });
+        let mut times: Vec<u64> = (0..begin).collect();
+        let mut found = Vec::new();
+        for time in begin..=last {
+            times.push(time);
+            if !is_end(time, last) {
+                continue;
+            }
+            let of_table: Vec<u64> = times.iter().copied().filter(|time| *time >= begin).collect();
+            if move_table(worker, &mut trace, &of_table, time) {
+                changed.update_at((), time, 1);
+            }
+            for change in changes.iter().filter(|change| !change.of_table && times.contains(&change.time)) {
+                rows.update_at((key(change.key), vec![change.value]), time, change.diff);
+            }
+            times.clear();
+            rows.advance_to(time + 1);
+            changed.advance_to(time + 1);
+            rows.flush();
+            if time % 2 == 0 {
+                worker.step();
+            }
+            changed.flush();
+            // Several times may be taken at once.
+            if time % 3 != 0 {
+                for _ in 0..3 {
+                    worker.step();
+                }
+            }
+            found.push(time);
+        }
+        drop((rows, changed, trace, table));
+        while !worker.installed_dataflows().is_empty() {
+            worker.step();
+        }
+        let seen = seen.borrow();
+        found.into_iter().map(|time| (time, at(&seen, time))).collect()
     })
 }
 
@@ -121,6 +209,23 @@ proptest! {
         for wanted in ALL {
             for (until, counted) in looked_up(&changes, 12, wanted).into_iter().enumerate() {
                 prop_assert_eq!(counted, expected(&changes, until as u64, wanted), "{:?} at {}", wanted, until);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_elsewhere_is_looked_up_as_one_here(
+        begin in 0_u64..4,
+        changes in proptest::collection::vec(
+            (0_u64..12, any::<bool>(), 0_u8..4, 0_u8..3, prop_oneof![4 => Just(1_i64), 2 => Just(-1), 1 => Just(2)]),
+            0..60,
+        ),
+    ) {
+        let change = |(time, of_table, key, value, diff)| Change { time, of_table, key, value, diff };
+        let changes: Vec<_> = changes.into_iter().map(change).collect();
+        for wanted in ALL {
+            for (until, counted) in looked_up_elsewhere(&changes, begin, 12, wanted) {
+                prop_assert_eq!(counted, expected(&changes, until, wanted), "{:?} at {}", wanted, until);
             }
         }
     }
