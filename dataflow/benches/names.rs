@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use datafusion::scalar::ScalarValue;
 use tokio::runtime::Runtime;
 use watershed_dataflow::{Config, Dataflow, Delivery, Input, Pace, Running, SubscribeOptions, Subscription};
@@ -92,6 +92,19 @@ impl World {
         self.deliver();
     }
 
+    /// Wall and processor time, in microseconds, of a tick from being handed over to its close.
+    fn spent_a_tick(&mut self, rows: usize) -> [f64; 2] {
+        let events: Vec<_> = (0..TICKS_OF_A_ROUND).map(|tick| traffic(self.time + tick * TICK_MS, rows)).collect();
+        let (start, ran) = (Instant::now(), processor_ns());
+        for events in events {
+            self.tick(TICK_MS, |tick| tick.events.push((HTTP_EVENTS.name, events)));
+            self.runtime.block_on(self.dataflow.closed_at(TickTime(self.time)));
+        }
+        let spent = [start.elapsed().as_secs_f64() * 1e6, (processor_ns() - ran) as f64 / 1e3];
+        self.deliver();
+        spent.map(|spent| spent / TICKS_OF_A_ROUND as f64)
+    }
+
     /// A pod becomes known (+1) or not (-1); wall time to the delta.
     fn name(&mut self, from_ns: i64, diff: i64) -> Duration {
         let states = named(from_ns, diff);
@@ -170,31 +183,41 @@ fn traffic(since_ms: u64, rows: usize) -> RecordBatch {
     RecordBatch::try_new(batch.schema(), columns).expect("only times are others")
 }
 
-fn rows(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("names");
+const ROUNDS: usize = 21;
+const TICKS_OF_A_ROUND: u64 = 100;
+
+/// Wall time and processor time of a tick with names and without them, in turn: machines are seldom as fast from one
+/// minute to the next.
+fn rows(_: &mut Criterion) {
     for rows in ROWS {
-        group.throughput(Throughput::Elements(rows as u64));
-        for (label, sql) in [("with names", map().to_owned()), ("without names", nameless_map())] {
-            group.bench_function(BenchmarkId::new(label, format!("{rows} a tick")), |bencher| {
-                bencher.iter_custom(|ticks| named_ticks(&sql, rows, ticks));
-            });
+        let mut worlds = [map().to_owned(), nameless_map()].map(|sql| {
+            let mut world = World::start(&sql);
+            world.tick(TICK_MS, |tick| tick.states = named(1, 1));
+            world.traffic(20, rows);
+            world
+        });
+        let mut rounds: Vec<[[f64; 2]; 2]> =
+            (0..ROUNDS).map(|_| worlds.each_mut().map(|world| world.spent_a_tick(rows))).collect();
+        for (at, kind) in ["wall", "processor"].into_iter().enumerate() {
+            rounds.sort_unstable_by(|one, other| (one[0][at] / one[1][at]).total_cmp(&(other[0][at] / other[1][at])));
+            let [with, without] = rounds[ROUNDS / 2].map(|spent| spent[at]);
+            let ratios = [0, ROUNDS / 2, ROUNDS - 1].map(|round| rounds[round][0][at] / rounds[round][1][at]);
+            println!(
+                "names/{rows} rows a tick, {kind} time: {with:.0} us with, {without:.0} without; {:.2} ({:.2} to {:.2})",
+                ratios[1], ratios[0], ratios[2]
+            );
         }
     }
-    group.finish();
 }
 
-/// Wall time of so many ticks from being handed over to their close.
-fn named_ticks(sql: &str, rows: usize, ticks: u64) -> Duration {
-    let mut world = World::start(sql);
-    world.tick(TICK_MS, |tick| tick.states = named(1, 1));
-    world.traffic(20, rows);
-    let events: Vec<_> = (0..ticks).map(|tick| traffic(world.time + tick * TICK_MS, rows)).collect();
-    let start = Instant::now();
-    for events in events {
-        world.tick(TICK_MS, |tick| tick.events.push((HTTP_EVENTS.name, events)));
-        world.runtime.block_on(world.dataflow.closed_at(TickTime(world.time)));
-    }
-    start.elapsed()
+/// Nanoseconds that all threads of the process have run.
+fn processor_ns() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux lists a process' threads");
+    let ran = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse::<u64>().ok()
+    };
+    tasks.filter_map(ran).sum()
 }
 
 /// Exchanges of the address whose name comes late; others have three times as many.

@@ -2,7 +2,7 @@
 //! view uses it; the views import it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -61,14 +61,17 @@ impl DataflowEnds {
     }
 }
 
+/// Number of a side; those that a side is made of have smaller ones.
+pub(crate) type SideId = u64;
+
 /// A side that is kept. It moves to a tick only if something is another then, unless it is followed.
 pub(crate) struct Kept {
     ends: DataflowEnds,
     /// Its rows by key.
     trace: RowTrace,
-    label: String,
+    identity: String,
     /// The sides that it is made of.
-    made_of: Vec<String>,
+    made_of: Vec<SideId>,
     users: usize,
     /// Whether it moves with each tick: it depends on the time, or a dataflow follows its changes as a stream.
     is_followed: Cell<bool>,
@@ -80,9 +83,9 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// A side with one user, that is fed up to a tick.
-    pub(crate) fn new(ends: DataflowEnds, trace: RowTrace, label: String, made_of: Vec<String>, tick: u64) -> Self {
+    pub(crate) fn new(ends: DataflowEnds, trace: RowTrace, identity: String, made_of: Vec<SideId>, tick: u64) -> Self {
         let is_followed = ends.ticks().into();
-        Kept { ends, trace, label, made_of, users: 1, is_followed, is_fed: false.into(), moved: tick.into() }
+        Kept { ends, trace, identity, made_of, users: 1, is_followed, is_fed: false.into(), moved: tick.into() }
     }
 
     fn is_behind(&mut self, tick: u64) -> bool {
@@ -101,19 +104,20 @@ impl Kept {
     }
 }
 
-/// All sides that are kept by this worker, by identity. All workers make the same moves.
+/// All sides that are kept by this worker. All workers make the same moves.
 #[derive(Default)]
 pub(crate) struct Shared {
-    kept: HashMap<String, Kept>,
-    made: usize,
+    kept: BTreeMap<SideId, Kept>,
+    by_identity: HashMap<String, SideId>,
+    made: SideId,
 }
 
 impl Shared {
-    /// Takes note of another user of a side that is kept already; whether it is.
-    pub(crate) fn reuse(&mut self, identity: &str) -> bool {
-        let Some(kept) = self.kept.get_mut(identity) else { return false };
-        kept.users += 1;
-        true
+    /// Takes note of another user of a side, if that is kept already.
+    pub(crate) fn reuse(&mut self, identity: &str) -> Option<SideId> {
+        let side = self.by_identity.get(identity)?;
+        self.kept.get_mut(side)?.users += 1;
+        Some(*side)
     }
 
     /// Rows of a state table came for the next tick.
@@ -123,19 +127,19 @@ impl Shared {
 
     /// Moves sides to a tick, if something is another then; those that others are made of come first. All of them are
     /// complete up to the tick when it returns.
-    pub(crate) fn end(&mut self, worker: &mut Worker, identities: &[String], tick: u64) {
-        self.move_to(worker, identities, tick, |kept| kept.is_followed.get() || kept.is_fed.get());
+    pub(crate) fn end(&mut self, worker: &mut Worker, sides: &[SideId], tick: u64) {
+        self.move_to(worker, sides, tick, |kept| kept.is_followed.get() || kept.is_fed.get());
     }
 
     /// Moves a side to a tick in any case.
-    pub(crate) fn bring(&mut self, worker: &mut Worker, identity: &String, tick: u64) {
-        self.move_to(worker, std::slice::from_ref(identity), tick, |_| true);
+    pub(crate) fn bring(&mut self, worker: &mut Worker, side: SideId, tick: u64) {
+        self.move_to(worker, &[side], tick, |_| true);
     }
 
-    fn move_to(&mut self, worker: &mut Worker, identities: &[String], tick: u64, wants: impl Fn(&Kept) -> bool) {
+    fn move_to(&mut self, worker: &mut Worker, sides: &[SideId], tick: u64, wants: impl Fn(&Kept) -> bool) {
         let mut moving = Vec::new();
-        for identity in identities {
-            let Some(kept) = self.kept.get(identity).filter(|kept| kept.moved.get() < tick) else { continue };
+        for side in sides {
+            let Some(kept) = self.kept.get(side).filter(|kept| kept.moved.get() < tick) else { continue };
             let looks_up = self.moved_since(&kept.made_of, kept.moved.get());
             if !looks_up && !wants(kept) {
                 continue;
@@ -144,18 +148,18 @@ impl Shared {
             kept.is_fed.set(false);
             if looks_up {
                 self.settle(worker, &std::mem::take(&mut moving), tick);
-                self.kept[identity].ends.tell_moves();
+                self.kept[side].ends.tell_moves();
             }
-            self.kept[identity].ends.end(tick);
-            moving.push(identity.clone());
+            self.kept[side].ends.end(tick);
+            moving.push(*side);
         }
         self.settle(worker, &moving, tick);
     }
 
     /// Waits until sides are complete up to a tick.
-    pub(crate) fn settle(&mut self, worker: &mut Worker, identities: &[String], tick: u64) {
-        for identity in identities {
-            let Some(kept) = self.kept.get_mut(identity) else { continue };
+    fn settle(&mut self, worker: &mut Worker, sides: &[SideId], tick: u64) {
+        for side in sides {
+            let Some(kept) = self.kept.get_mut(side) else { continue };
             while kept.is_behind(tick) {
                 worker.step_or_park(Some(WAIT));
             }
@@ -164,35 +168,47 @@ impl Shared {
     }
 
     /// Whether any of some sides moved after a tick.
-    pub(crate) fn moved_since(&self, identities: &[String], tick: u64) -> bool {
-        identities.iter().filter_map(|identity| self.kept.get(identity)).any(|kept| kept.moved.get() > tick)
+    pub(crate) fn moved_since(&self, sides: &[SideId], tick: u64) -> bool {
+        sides.iter().filter_map(|side| self.kept.get(side)).any(|kept| kept.moved.get() > tick)
     }
 
-    /// A name for another side.
-    pub(crate) fn next_name(&mut self) -> String {
+    /// A name for the side that is kept next.
+    pub(crate) fn next_name(&self) -> String {
+        name(self.made + 1)
+    }
+
+    /// Keeps another side, and waits until it is complete up to what it was fed.
+    pub(crate) fn keep(&mut self, worker: &mut Worker, kept: Kept) -> SideId {
         self.made += 1;
-        format!("shared-{}", self.made)
+        let (side, tick) = (self.made, kept.moved.get());
+        self.by_identity.insert(kept.identity.clone(), side);
+        self.kept.insert(side, kept);
+        self.settle(worker, &[side], tick);
+        side
     }
 
-    pub(crate) fn keep(&mut self, identity: String, kept: Kept) {
-        self.kept.insert(identity, kept);
+    /// The sides that are kept of these identities.
+    pub(crate) fn sides<'a>(&self, identities: impl Iterator<Item = &'a str>) -> Vec<SideId> {
+        identities.filter_map(|identity| self.by_identity.get(identity).copied()).collect()
     }
 
     /// Ends a use of sides; those that nobody uses go.
-    pub(crate) fn release(&mut self, identities: &[String]) {
-        for identity in identities {
-            let Some(kept) = self.kept.get_mut(identity) else { continue };
+    pub(crate) fn release(&mut self, sides: &[SideId]) {
+        for side in sides {
+            let Some(kept) = self.kept.get_mut(side) else { continue };
             kept.users -= 1;
             if kept.users == 0 {
                 kept.ends.finish();
-                self.kept.remove(identity);
+                self.by_identity.remove(&kept.identity);
+                self.kept.remove(side);
             }
         }
     }
 
     /// Ends all.
     pub(crate) fn finish(&mut self) {
-        self.kept.drain().for_each(|(_, kept)| kept.ends.finish());
+        self.by_identity.clear();
+        std::mem::take(&mut self.kept).into_values().for_each(|kept| kept.ends.finish());
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &(Feeds, Leaf<Item>)> {
@@ -201,7 +217,7 @@ impl Shared {
 
     /// A side that is looked up.
     pub(crate) fn trace(&self, identity: &str) -> Option<RowTrace> {
-        Some(self.kept.get(identity)?.trace.clone())
+        Some(self.kept.get(self.by_identity.get(identity)?)?.trace.clone())
     }
 
     /// A side as a stream of its changes, for a dataflow that is being built.
@@ -211,10 +227,15 @@ impl Shared {
         buttons: &Buttons,
         identity: &str,
     ) -> Option<RowArranged<'scope>> {
-        let Kept { trace, label, is_followed, .. } = self.kept.get(identity)?;
+        let side = self.by_identity.get(identity)?;
+        let Kept { trace, is_followed, .. } = self.kept.get(side)?;
         is_followed.set(true);
-        let (rows, button) = trace.clone().import_core(scope, label);
+        let (rows, button) = trace.clone().import_core(scope, &name(*side));
         buttons.0.borrow_mut().push(button);
         Some(rows)
     }
+}
+
+fn name(side: SideId) -> String {
+    format!("shared-{side}")
 }

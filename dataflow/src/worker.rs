@@ -24,7 +24,7 @@ use crate::owners::OWNERS;
 use crate::publish::{Report, ViewId};
 use crate::render::{Feeds, Renderer};
 use crate::scan::Item;
-use crate::shared::{self, DataflowEnds, Leaves, Shared};
+use crate::shared::{self, DataflowEnds, Leaves, Shared, SideId};
 use crate::store::StoreSnapshot;
 use crate::stored::StoredBatch;
 
@@ -61,8 +61,8 @@ pub(crate) struct Ends {
 
 struct View {
     ends: DataflowEnds,
-    /// The identities of what it shares with others.
-    shares: Vec<String>,
+    /// What it shares with others.
+    shares: Vec<SideId>,
     /// The last tick that it ended.
     ended: u64,
 }
@@ -191,21 +191,20 @@ fn create(
     let Ends { losses, reports, .. } = ends;
     let (tick, mut shares) = (state.time().0, Vec::new());
     for Side { identity, node, keys } in shareable(&plan.root) {
-        if shared.reuse(&identity) {
-            shared.bring(worker, &identity, tick);
-        } else {
-            let label = shared.next_name();
-            let (ends, trace) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
-                let mut renderer = Renderer::new(scope, &label, losses, shared);
-                let trace = renderer.trace(node, keys);
-                (renderer.ends, trace)
-            });
-            fill(worker, &ends.leaves, state);
-            let made_of = shareable(node).into_iter().map(|side| side.identity).collect();
-            shared.keep(identity.clone(), shared::Kept::new(ends, trace, label, made_of, tick));
-            shared.settle(worker, std::slice::from_ref(&identity), tick);
+        if let Some(side) = shared.reuse(&identity) {
+            shared.bring(worker, side, tick);
+            shares.push(side);
+            continue;
         }
-        shares.push(identity);
+        let label = shared.next_name();
+        let (ends, trace) = worker.dataflow_named::<u64, _, _>(&label, |scope| {
+            let mut renderer = Renderer::new(scope, &label, losses, shared);
+            let trace = renderer.trace(node, keys);
+            (renderer.ends, trace)
+        });
+        fill(worker, &ends.leaves, state);
+        let made_of = shared.sides(shareable(node).iter().map(|side| side.identity.as_str()));
+        shares.push(shared.keep(worker, shared::Kept::new(ends, trace, identity, made_of, tick)));
     }
     let (index, reports) = (worker.index(), reports.clone());
     let ends = worker.dataflow_named::<u64, _, _>(name, |scope| {

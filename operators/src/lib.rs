@@ -2,6 +2,7 @@
 //! wrapper; none knows about plans, tables or Arrow.
 
 mod accumulator;
+mod blocks;
 mod clock;
 mod join;
 mod lookup;

@@ -11,9 +11,7 @@ use integer_encoding::VarInt;
 use timely::worker::Worker;
 
 use crate::accumulator::Accumulator;
-
-/// A table gives room back when it could hold so many times what it does.
-const SPARE: usize = 8;
+use crate::blocks::{Blocks, Place};
 
 /// A key's sums before and after something was added; `None` is zero.
 pub(super) struct Change {
@@ -21,67 +19,53 @@ pub(super) struct Change {
     pub(super) new: Option<Accumulator>,
 }
 
-/// The length of a key, the key, and its sums packed: one block of memory a key.
-struct Group(Box<[u8]>);
-
-impl Group {
-    fn parts(&self) -> (&[u8], &[u8]) {
-        let (length, taken) = usize::decode_var(&self.0).unwrap_or_default();
-        self.0[taken..].split_at(length)
-    }
-
-    fn key(&self) -> &[u8] {
-        self.parts().0
-    }
-
-    fn sums(&self) -> Accumulator {
-        Accumulator::decode(self.parts().1)
-    }
+/// The length of a key, the key, and its sums packed.
+fn parts(group: &[u8]) -> (&[u8], &[u8]) {
+    let (length, taken) = usize::decode_var(group).unwrap_or_default();
+    group[taken..].split_at(length)
 }
 
 pub(super) struct Table {
-    groups: HashTable<Group>,
-    hasher: RandomState,
+    groups: Groups,
     /// Where a group is written before it is known how long it is.
     buffer: Vec<u8>,
     reports: Reports,
 }
 
+#[derive(Default)]
+struct Groups {
+    places: HashTable<Place>,
+    blocks: Blocks,
+    hasher: RandomState,
+}
+
 impl Table {
     pub(super) fn new(worker: &Worker, operator: usize) -> Self {
         let log = worker.logger_for::<DifferentialEventBuilder>("differential/arrange").map(Into::into);
-        Table {
-            groups: HashTable::new(),
-            hasher: RandomState::default(),
-            buffer: Vec::new(),
-            reports: Reports { log, operator, told: None },
-        }
+        Table { groups: Groups::default(), buffer: Vec::new(), reports: Reports { log, operator, told: None } }
     }
 
     pub(super) fn add(&mut self, key: &[u8], sums: Accumulator) -> Change {
-        let Table { groups, hasher, buffer, .. } = self;
-        let of_group = |group: &Group| hasher.hash_one(group.key());
-        match groups.entry(hasher.hash_one(key), |group| group.key() == key, of_group) {
+        let Table { groups: Groups { places, blocks, hasher }, buffer, .. } = self;
+        let key_at = |place: &Place| parts(blocks.get(*place)).0;
+        match places.entry(hasher.hash_one(key), |place| key_at(place) == key, |place| hasher.hash_one(key_at(place))) {
             Entry::Occupied(mut entry) => {
-                let old = entry.get().sums();
+                let place = entry.get_mut();
+                let old = Accumulator::decode(parts(blocks.get(*place)).1);
                 let mut new = old.clone();
                 new.plus_equals(&sums);
                 if new.is_zero() {
+                    blocks.remove(*place);
                     entry.remove();
                     return Change { old: Some(old), new: None };
                 }
                 write(key, &new, buffer);
-                let Group(group) = entry.get_mut();
-                if group.len() == buffer.len() {
-                    group.copy_from_slice(buffer);
-                } else {
-                    *group = buffer.as_slice().into();
-                }
+                *place = blocks.replace(*place, buffer);
                 Change { old: Some(old), new: Some(new) }
             }
             Entry::Vacant(entry) => {
                 write(key, &sums, buffer);
-                entry.insert(Group(buffer.as_slice().into()));
+                entry.insert(blocks.put(buffer));
                 Change { old: None, new: Some(sums) }
             }
         }
@@ -89,11 +73,23 @@ impl Table {
 
     /// Gives back room that is not used, and reports how much is kept.
     pub(super) fn settle(&mut self) {
-        let Table { groups, hasher, .. } = self;
-        if groups.capacity() > SPARE * groups.len().max(SPARE) {
-            groups.shrink_to_fit(|group| hasher.hash_one(group.key()));
+        if self.groups.blocks.is_sparse() {
+            self.groups = self.groups.packed();
         }
-        self.reports.report(self.groups.len());
+        self.reports.report(self.groups.places.len());
+    }
+}
+
+impl Groups {
+    fn packed(&self) -> Self {
+        let mut packed = Groups { hasher: self.hasher.clone(), ..Groups::default() };
+        packed.places.reserve(self.places.len(), |_| unreachable!("the table is empty"));
+        for place in &self.places {
+            let group = self.blocks.get(*place);
+            let hash = self.hasher.hash_one(parts(group).0);
+            packed.places.insert_unique(hash, packed.blocks.put(group), |_| unreachable!("there is room for all"));
+        }
+        packed
     }
 }
 
