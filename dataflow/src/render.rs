@@ -8,8 +8,10 @@ mod reduce;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use differential_dataflow::{AsCollection, VecCollection};
@@ -310,40 +312,25 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
     where
         D: Clone + 'static,
         R: Clone + 'static,
-        L: FnMut(
-                &[arrow::array::ArrayRef],
-                &[(Row, u64, i64)],
-                &[u32],
-                &mut dyn FnMut((D, u64, R)),
-            ) -> Result<(), arrow::error::ArrowError>
+        L: FnMut(&[ArrayRef], &[(Row, u64, i64)], &[u32], &mut dyn FnMut((D, u64, R))) -> Result<(), ArrowError>
             + 'static,
     {
-        let (schema, decoder) = (relaxed(input), Codec::of(input).expect(CHECKED));
-        let (losses, owner) = (self.losses.clone(), self.view.to_owned());
+        let vectors = self.vectors(input, chain);
         rows.inner
             .unary::<CapacityContainerBuilder<Vec<(D, u64, R)>>, _, _, _>(Pipeline, label, move |_, _| {
                 move |input, output| {
                     input.for_each(|capability, updates| {
                         let mut session = output.session(&capability);
-                        let decoded = decoder
-                            .decode(updates.iter().map(|(row, _, _)| row.as_slice()))
-                            .and_then(|columns| batch_of(&schema, columns, updates.len()));
-                        let Ok(batch) = decoded else {
-                            losses.add(&owner, "malformed_batch", updates.len() as i64, 0);
-                            return;
-                        };
-                        for piece in chain.run(&batch) {
-                            let done = logic(&piece.columns, updates, piece.origins.values(), &mut |update| {
-                                session.give(update)
-                            });
-                            if done.is_err() {
-                                losses.add(&owner, "malformed_batch", piece.len() as i64, 0);
-                            }
-                        }
+                        vectors.run(updates, &mut logic, &mut |update| session.give(update));
                     });
                 }
             })
             .as_collection()
+    }
+
+    fn vectors(&self, input: &SchemaRef, chain: Chain) -> Vectors {
+        let (schema, decoder) = (relaxed(input), Codec::of(input).expect(CHECKED));
+        Vectors { schema, decoder, chain, losses: self.losses.clone(), owner: self.view.to_owned() }
     }
 
     fn top(&mut self, input: &Node, top: &TopK) -> Rows<'scope> {
@@ -370,5 +357,37 @@ impl<'a, 'scope> Renderer<'a, 'scope> {
             ordered.drain(..start.min(end));
             ordered
         })
+    }
+}
+
+/// From rows of bytes to what a chain makes of their columns.
+struct Vectors {
+    schema: SchemaRef,
+    decoder: Codec,
+    chain: Chain,
+    losses: Losses,
+    owner: String,
+}
+
+impl Vectors {
+    /// Calls `logic` with columns that the chain makes, the updates, and which of them each row came from.
+    fn run<D>(
+        &self,
+        updates: &[(Row, u64, i64)],
+        logic: &mut impl FnMut(&[ArrayRef], &[(Row, u64, i64)], &[u32], &mut dyn FnMut(D)) -> Result<(), ArrowError>,
+        give: &mut dyn FnMut(D),
+    ) {
+        let decoded = self
+            .decoder
+            .decode(updates.iter().map(|(row, _, _)| row.as_slice()))
+            .and_then(|columns| batch_of(&self.schema, columns, updates.len()));
+        let Ok(batch) = decoded else {
+            return self.losses.add(&self.owner, "malformed_batch", updates.len() as i64, 0);
+        };
+        for piece in self.chain.run(&batch) {
+            if logic(&piece.columns, updates, piece.origins.values(), give).is_err() {
+                self.losses.add(&self.owner, "malformed_batch", piece.len() as i64, 0);
+            }
+        }
     }
 }

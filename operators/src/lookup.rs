@@ -19,7 +19,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::MutableAntichain;
 
 use crate::rows::{Row, RowArranged, RowTrace, Rows};
-pub use elsewhere::lookup_elsewhere;
+pub use elsewhere::{Elsewhere, Further, KeyedUpdates, Updates, lookup_elsewhere};
 
 /// Rows with the key that they are looked up by; an empty key has no partner.
 pub type KeyedRows<'scope> = VecCollection<'scope, u64, (Row, Row), i64>;
@@ -73,7 +73,7 @@ pub fn lookup<'scope>(
                 move |(rows, rows_frontier), (changes, table_frontier), output| {
                     rows.for_each(|capability, rows| {
                         capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
-                        lookup.take(rows);
+                        lookup.take(rows.drain(..));
                     });
                     changes.for_each(|capability, spans| {
                         capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
@@ -136,8 +136,8 @@ impl<M: Fn(&[u8], Option<&[u8]>) -> Row> Lookup<M> {
         Lookup { trace, wanted, made, coming, batches, received, done: 0, seen: 0, kept }
     }
 
-    fn take(&mut self, rows: &mut Vec<((Row, Row), u64, i64)>) {
-        for ((key, row), time, diff) in rows.drain(..) {
+    fn take(&mut self, rows: impl IntoIterator<Item = ((Row, Row), u64, i64)>) {
+        for ((key, row), time, diff) in rows {
             self.coming.entry(time).or_default().push((key, row, diff));
         }
     }

@@ -122,7 +122,7 @@ impl BatchContainer for Bytes {
 
 type RowLayout = (Bytes, Bytes, Times, Vec<i64>, OffsetList);
 type RowBuilder = OrdValBuilder<RowLayout, Vec<((Row, Row), u64, i64)>>;
-type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
+pub(crate) type RowSpine = Spine<Rc<OrdValBatch<RowLayout>>>;
 type RowBatcher =
     MergeBatcher<ContainerChunker<Vec<((Row, Row), u64, i64)>>, VecMerger<(Row, Row), u64, i64>, RowBuilder>;
 

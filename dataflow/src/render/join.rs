@@ -6,19 +6,26 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use differential_dataflow::VecCollection;
 use watershed_operators::{
-    Emit, KeyArranged, KeyedRows, Row, RowArranged, RowTrace, Rows, Wanted, arrange_rows, keys_of, leaf, lookup,
-    lookup_elsewhere, matching, pairs,
+    Elsewhere, Emit, KeyArranged, KeyedRows, KeyedUpdates, Row, RowArranged, RowTrace, Rows, Updates, Wanted,
+    arrange_rows, keys_of, leaf, lookup, lookup_elsewhere, matching, pairs,
 };
 use watershed_query::view::sharing::{can_share, looked_up, side_identity};
-use watershed_query::view::{Join, Map, Node, both, column};
+use watershed_query::view::{Join, Map, Node, Operator, both, column};
 
 use super::{CHECKED, Feeds, Renderer, below_maps, codec_of};
 use crate::codec::{Codec, Encoded};
 use crate::scan::Item;
+use crate::vector::Chain;
+
+/// Maps in order, with what each makes.
+type Steps = Vec<(Map, SchemaRef)>;
+type Update = (Row, u64, i64);
+type KeyedUpdate = ((Row, Row), u64, i64);
 
 /// One input of a join, by the key that it is joined by.
 #[derive(Clone)]
@@ -65,45 +72,97 @@ impl<'scope> Side<'scope> {
     }
 }
 
-impl<'scope> Renderer<'_, 'scope> {
-    pub(super) fn join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {
-        match looked_up(left, right, join) {
-            Some(true) => self.looked_up((right, &join.right_keys), (left, &join.left_keys), join.kind, true),
-            Some(false) => self.looked_up((left, &join.left_keys), (right, &join.right_keys), join.kind, false),
-            None => self.general_join(left, right, join),
-        }
-    }
+/// A join as a look-up of rows in a table.
+#[derive(Clone)]
+struct LookUp<'p> {
+    rows: &'p Node,
+    keys: &'p [Arc<dyn PhysicalExpr>],
+    table: &'p Node,
+    table_keys: &'p [Arc<dyn PhysicalExpr>],
+    wanted: Wanted,
+    /// Whether the table's columns stand left.
+    is_table_first: bool,
+}
 
-    /// Rows of one side, looked up in the other one.
-    fn looked_up(
-        &mut self,
-        (node, keys): (&Node, &[Arc<dyn PhysicalExpr>]),
-        (table, table_keys): (&Node, &[Arc<dyn PhysicalExpr>]),
-        kind: JoinType,
-        is_table_first: bool,
-    ) -> Rows<'scope> {
-        let wanted = match kind {
+impl<'p> LookUp<'p> {
+    fn of(left: &'p Node, right: &'p Node, join: &'p Join) -> Option<Self> {
+        let wanted = match join.kind {
             JoinType::Inner | JoinType::Full => Wanted::Pairs,
             JoinType::Left | JoinType::Right => Wanted::PairsAndAlone,
             JoinType::LeftSemi | JoinType::RightSemi => Wanted::Matched,
             JoinType::LeftAnti | JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => Wanted::Alone,
         };
-        let alone = match wanted {
-            Wanted::Pairs | Wanted::PairsAndAlone => Codec::of(&table.schema).expect(CHECKED).nulls(),
+        let is_table_first = looked_up(left, right, join)?;
+        let sides = [(left, join.left_keys.as_slice()), (right, join.right_keys.as_slice())];
+        let [(table, table_keys), (rows, keys)] = if is_table_first { sides } else { [sides[1], sides[0]] };
+        Some(LookUp { rows, keys, table, table_keys, wanted, is_table_first })
+    }
+
+    /// Whether rows without a key are of use.
+    fn keeps_alone(&self) -> bool {
+        self.wanted != Wanted::Pairs && self.wanted != Wanted::Matched
+    }
+
+    /// What makes a row of a row and its partner, or of a row by itself.
+    fn made(&self) -> impl Fn(&[u8], Option<&[u8]>) -> Row + use<> {
+        let is_table_first = self.is_table_first;
+        let alone = match self.wanted {
+            Wanted::Pairs | Wanted::PairsAndAlone => Codec::of(&self.table.schema).expect(CHECKED).nulls(),
             Wanted::Matched | Wanted::Alone => Vec::new(),
         };
-        let keeps_alone = wanted != Wanted::Pairs && wanted != Wanted::Matched;
-        let made = move |row: &[u8], partner: Option<&[u8]>| {
+        move |row, partner| {
             let partner = partner.unwrap_or(&alone);
             if is_table_first { [partner, row].concat() } else { [row, partner].concat() }
-        };
-        let rows = self.rows_to_look_up(node, keys, keeps_alone);
-        let kept = side_identity(table, table_keys).and_then(|identity| self.shared.trace(&identity));
-        let label = self.label("lookup");
-        match kept {
-            Some(table) => lookup_elsewhere(rows, table, self.moves(), &label, wanted, made),
-            None => lookup(rows, self.side(table, table_keys, true).by_key, &label, wanted, made),
         }
+    }
+}
+
+impl<'scope> Renderer<'_, 'scope> {
+    pub(super) fn join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {
+        match LookUp::of(left, right, join) {
+            Some(look_up) => self.looked_up(&look_up),
+            None => self.general_join(left, right, join),
+        }
+    }
+
+    /// Rows of one side, looked up in the other one. Where there is one worker, look-ups above each other are one operator.
+    fn looked_up(&mut self, look_up: &LookUp<'_>) -> Rows<'scope> {
+        let LookUp { rows, keys, table, table_keys, .. } = look_up;
+        let Some(found) = self.elsewhere(look_up) else {
+            let keyed = self.rows_to_look_up(rows, keys, look_up.keeps_alone());
+            let table = self.side(table, table_keys, true);
+            let label = self.label("lookup");
+            return lookup(keyed, table.by_key, &label, look_up.wanted, look_up.made());
+        };
+        let (mut lowest, mut first, mut further) = (look_up.clone(), found, Vec::new());
+        while self.scope.peers() == 1
+            && let Some((below, made, steps, found)) = self.look_up_below(&lowest)
+        {
+            let keyed = self.keyer(&lowest, made, steps);
+            further.push((keyed, std::mem::replace(&mut first, found)));
+            lowest = below;
+        }
+        further.reverse();
+        let keyed = self.rows_to_look_up(lowest.rows, lowest.keys, lowest.keeps_alone());
+        let (moves, label) = (self.moves(), self.label("lookup"));
+        lookup_elsewhere(keyed, moves, &label, first, further)
+    }
+
+    /// The look-up whose rows are looked up, the schema of what it makes, the maps between, and its table.
+    fn look_up_below<'p>(&self, look_up: &LookUp<'p>) -> Option<(LookUp<'p>, &'p SchemaRef, Steps, Elsewhere)> {
+        let (input, steps) = below_maps(look_up.rows);
+        let Operator::Join { left, right, join } = &input.operator else { return None };
+        // What is made of state tables alone is made once, for all who use it.
+        let below = LookUp::of(left, right, join).filter(|below| below.rows.reads_events())?;
+        let found = self.elsewhere(&below)?;
+        Some((below, &input.schema, steps, found))
+    }
+
+    /// The table of a look-up, if a dataflow of its own keeps it.
+    fn elsewhere(&self, look_up: &LookUp<'_>) -> Option<Elsewhere> {
+        let identity = side_identity(look_up.table, look_up.table_keys)?;
+        let table = self.shared.trace(&identity)?;
+        Some(Elsewhere { table, wanted: look_up.wanted, made: Box::new(look_up.made()) })
     }
 
     /// When what is looked up elsewhere is another.
@@ -129,23 +188,52 @@ impl<'scope> Renderer<'_, 'scope> {
         if steps.is_empty() {
             return self.keyed(rows, node, keys, keeps_nulls);
         }
+        let (chain, logic) = self.keying(node, keys, keeps_nulls, steps);
+        let label = self.label("key");
+        self.vectorised(rows, &input.schema, &label, chain, logic)
+    }
+
+    /// Makes keyed rows to be looked up of rows of a schema.
+    fn keyer(&self, look_up: &LookUp<'_>, input: &SchemaRef, steps: Steps) -> Box<dyn FnMut(Updates) -> KeyedUpdates> {
+        let (chain, mut logic) = self.keying(look_up.rows, look_up.keys, look_up.keeps_alone(), steps);
+        let vectors = self.vectors(input, chain);
+        Box::new(move |updates| {
+            let mut keyed = KeyedUpdates::with_capacity(updates.len());
+            if !updates.is_empty() {
+                vectors.run(&updates, &mut logic, &mut |update| keyed.push(update));
+            }
+            keyed
+        })
+    }
+
+    /// What makes the rows of a node and their keys, of those below its maps.
+    fn keying(
+        &self,
+        node: &Node,
+        keys: &[Arc<dyn PhysicalExpr>],
+        keeps_nulls: bool,
+        steps: Steps,
+    ) -> (
+        Chain,
+        impl FnMut(&[ArrayRef], &[Update], &[u32], &mut dyn FnMut(KeyedUpdate)) -> Result<(), ArrowError> + use<>,
+    ) {
         let (codec, key_codec) =
             (Codec::of(&node.schema).expect(CHECKED), codec_of(keys, &node.schema).expect(CHECKED));
         let count = node.schema.fields().len();
         let outputs = (0..count).map(|at| column(&node.schema, at)).chain(keys.iter().cloned()).collect();
-        let chain = self.chain(steps, outputs);
-        let label = self.label("key");
-        self.vectorised(rows, &input.schema, &label, chain, move |columns, updates, origins, give| {
-            let (columns, keys) = columns.split_at(count);
-            let (rows, encoded) = (codec.encode(columns)?, key_codec.encode(keys)?);
-            for (at, origin) in origins.iter().enumerate() {
-                let (_, time, diff) = &updates[*origin as usize];
-                if let Some(key) = key_at(&encoded, keys, at, keeps_nulls) {
-                    give(((key, rows.row(at).to_vec()), *time, *diff));
+        let logic =
+            move |columns: &[ArrayRef], updates: &[Update], origins: &[u32], give: &mut dyn FnMut(KeyedUpdate)| {
+                let (columns, keys) = columns.split_at(count);
+                let (rows, encoded) = (codec.encode(columns)?, key_codec.encode(keys)?);
+                for (at, origin) in origins.iter().enumerate() {
+                    let (_, time, diff) = &updates[*origin as usize];
+                    if let Some(key) = key_at(&encoded, keys, at, keeps_nulls) {
+                        give(((key, rows.row(at).to_vec()), *time, *diff));
+                    }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            };
+        (self.chain(steps, outputs), logic)
     }
 
     fn general_join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {

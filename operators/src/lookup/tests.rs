@@ -12,7 +12,7 @@ use differential_dataflow::trace::TraceReader;
 use timely::progress::Antichain;
 use timely::worker::Worker;
 
-use super::{Wanted, lookup, lookup_elsewhere};
+use super::{Elsewhere, Further, KeyedUpdates, Updates, Wanted, lookup, lookup_elsewhere};
 use crate::rows::{Row, RowTrace, arrange_rows};
 
 const ALL: [Wanted; 4] = [Wanted::Pairs, Wanted::PairsAndAlone, Wanted::Matched, Wanted::Alone];
@@ -92,6 +92,18 @@ fn at(seen: &[(Row, u64, i64)], until: u64) -> Counted {
     counted
 }
 
+/// Looks up what was made once more, by its second byte: that of its first partner, if it has one.
+fn again(table: RowTrace) -> Further {
+    let keyed = |updates: Updates| -> KeyedUpdates {
+        updates.into_iter().map(|(row, time, diff)| ((second_key(&row), row), time, diff)).collect()
+    };
+    (Box::new(keyed), Elsewhere { table, wanted: Wanted::PairsAndAlone, made: Box::new(made) })
+}
+
+fn second_key(row: &[u8]) -> Row {
+    row.get(1).filter(|byte| **byte > 0).map(|byte| vec![*byte]).unwrap_or_default()
+}
+
 /// Times at which all that came is handed on; others are part of the next one.
 fn is_end(time: u64, last: u64) -> bool {
     time % 5 > 1 || time == last
@@ -99,7 +111,7 @@ fn is_end(time: u64, last: u64) -> bool {
 
 /// What the look-up in a table elsewhere has made by the end of each time that is an end. It begins when the table has
 /// some rows already.
-fn looked_up_elsewhere(changes: &[Change], begin: u64, last: u64, wanted: Wanted) -> Vec<(u64, Counted)> {
+fn looked_up_elsewhere(changes: &[Change], begin: u64, last: u64, wanted: Wanted, twice: bool) -> Vec<(u64, Counted)> {
     let mut changes = changes.to_vec();
     changes.sort_by_key(|change| change.time);
     timely::execute_directly(move |worker| {
@@ -135,7 +147,9 @@ fn looked_up_elsewhere(changes: &[Change], begin: u64, last: u64, wanted: Wanted
         let seeing = Rc::clone(&seen);
         worker.dataflow(|scope| {
             let (rows, changed) = (rows.to_collection(scope), changed.to_collection(scope));
-            lookup_elsewhere(rows, trace.clone(), changed, "lookup", wanted, made)
+            let first = Elsewhere { table: trace.clone(), wanted, made: Box::new(made) };
+            let further = if twice { vec![again(trace.clone())] } else { Vec::new() };
+            lookup_elsewhere(rows, changed, "lookup", first, further)
                 .inspect(move |(row, time, diff)| seeing.borrow_mut().push((row.clone(), *time, *diff)));
         });
         let mut times: Vec<u64> = (0..begin).collect();
@@ -196,6 +210,26 @@ fn expected(changes: &[Change], until: u64, wanted: Wanted) -> Counted {
     counted
 }
 
+/// Rows looked up by [`again`].
+fn expected_again(changes: &[Change], until: u64, rows: &Counted) -> Counted {
+    let mut table = BTreeMap::<(Row, u8), i64>::new();
+    for change in changes.iter().filter(|change| change.of_table && change.time <= until) {
+        *table.entry((key(change.key), change.value)).or_default() += change.diff;
+    }
+    let mut counted = Counted::new();
+    for (row, times) in rows {
+        let of_row = second_key(row);
+        let partners: Vec<_> = table.iter().filter(|((key, _), _)| !key.is_empty() && *key == of_row).collect();
+        for ((_, partner), diff) in &partners {
+            add(&mut counted, made(row, Some(&[*partner])), times * **diff);
+        }
+        if partners.iter().map(|(_, diff)| **diff).sum::<i64>() <= 0 {
+            add(&mut counted, made(row, None), *times);
+        }
+    }
+    counted
+}
+
 proptest! {
     #[test]
     fn a_lookup_is_all_pairs_at_each_time(
@@ -224,8 +258,12 @@ proptest! {
         let change = |(time, of_table, key, value, diff)| Change { time, of_table, key, value, diff };
         let changes: Vec<_> = changes.into_iter().map(change).collect();
         for wanted in ALL {
-            for (until, counted) in looked_up_elsewhere(&changes, begin, 12, wanted) {
+            for (until, counted) in looked_up_elsewhere(&changes, begin, 12, wanted, false) {
                 prop_assert_eq!(counted, expected(&changes, until, wanted), "{:?} at {}", wanted, until);
+            }
+            for (until, counted) in looked_up_elsewhere(&changes, begin, 12, wanted, true) {
+                let once = expected(&changes, until, wanted);
+                prop_assert_eq!(counted, expected_again(&changes, until, &once), "{:?} at {}, again", wanted, until);
             }
         }
     }
