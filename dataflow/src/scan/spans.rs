@@ -21,9 +21,8 @@ use crate::stored::StoredBatch;
 pub(super) struct Spans {
     span: Span,
     owners: OwnerChanges,
-    /// The batches in the window.
+    /// The batches in the window, as they came.
     recalls: VecDeque<Rc<Recall>>,
-    first_ns: i64,
 }
 
 /// Addresses and spans of rows or groups.
@@ -48,7 +47,7 @@ struct Move {
 
 impl Spans {
     pub(super) fn new(span: Span) -> Self {
-        Spans { span, owners: OwnerChanges::default(), recalls: VecDeque::new(), first_ns: i64::MIN }
+        Spans { span, owners: OwnerChanges::default(), recalls: VecDeque::new() }
     }
 
     /// Keeps what it takes to read a batch again.
@@ -56,12 +55,9 @@ impl Spans {
         self.recalls.extend(stored.recall());
     }
 
-    /// Forgets batches without rows in the window.
+    /// Forgets batches without rows in the window, once those that came before them are forgotten.
     pub(super) fn forget_before(&mut self, first_ns: i64) {
-        if self.first_ns != first_ns {
-            self.first_ns = first_ns;
-            self.recalls.retain(|recall| recall.last_ns() >= first_ns);
-        }
+        while self.recalls.pop_front_if(|recall| recall.last_ns() < first_ns).is_some() {}
     }
 
     /// Whether each address has one owner from the first to the last of these rows.
