@@ -10,6 +10,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOpti
 use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{Schema, TimestampNanosecondType};
 use arrow::error::ArrowError;
+use foldhash::fast::RandomState;
 use watershed_model::Table;
 use watershed_query::render_column;
 
@@ -25,8 +26,8 @@ pub(crate) struct StoredBatch {
     origin: RecordBatch,
     part: Range<usize>,
     recall: OnceCell<Option<Rc<Recall>>>,
-    alike: RefCell<HashMap<Vec<usize>, Option<Rc<Alike>>>>,
-    keyed: RefCell<HashMap<Rc<str>, Option<Rc<Keyed>>>>,
+    alike: RefCell<HashMap<Vec<usize>, Option<Rc<Alike>>, RandomState>>,
+    keyed: RefCell<HashMap<Rc<str>, Option<Rc<Keyed>>, RandomState>>,
 }
 
 impl StoredBatch {
