@@ -56,7 +56,6 @@ struct inet_connection_sock { const void *icsk_ulp_ops; };
 struct tcp_sock { struct inet_connection_sock inet_conn; __u32 copied_seq, rcv_nxt; __u64 bytes_received; };
 struct inode { unsigned short i_mode; };
 struct file { struct inode *f_inode; void *private_data; };
-struct bpf_iter__task_file { struct file *file; };
 struct fdtable { unsigned int max_fds; struct file **fd; };
 struct files_struct { struct fdtable *fdt; };
 

@@ -33,7 +33,6 @@ struct live live SEC(".data.live") = { .capture_bytes = 1024 };
 #include "tls_go.h"
 #include "syscalls.h"
 #include "processes.h"
-#include "older.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -179,13 +178,6 @@ int BPF_PROG(process_moved, struct cgroup *cgroup, const char *path, struct task
 	if (verdict && (*verdict & PROCESS_BY_CGROUP))
 		bpf_map_delete_elem(&processes, &tgid);
 	return 0;
-}
-
-/* Run once, when the others are attached. */
-SEC("iter/task_file")
-int cookies_given(struct bpf_iter__task_file *context)
-{
-	return give_cookie(context->file);
 }
 
 /* Uprobes on the functions of OpenSSL and what is like it; user space attaches each to the libraries that it finds. */

@@ -12,7 +12,7 @@ use crate::batches;
 use crate::older;
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
-use crate::scope::{Cgroup, Scope, cgroups, descendants, members, netns_inode};
+use crate::scope::{Cgroup, NESTED_MAX, Scope, cgroups, descendants, members, netns_inode};
 use crate::skipped;
 use crate::tls::{self, Tls, TlsLibrary};
 use crate::warnings;
@@ -298,7 +298,6 @@ impl Probe {
         };
         let wanted = |program: &str| {
             tls::is_program(program)
-                || program == older::PROGRAM && lengths
                 || !unused(program)
                     && HOOKS.iter().any(|hook| hook.program == program && has_tracepoint(Some(&btf), hook.name))
         };
@@ -315,10 +314,9 @@ impl Probe {
         probe.enter(&targets)?;
         probe.attach(&wanted, &unused);
         if lengths {
-            let error =
-                older::give_cookies(&mut probe.object).map_or_else(|error| error.to_string(), |()| String::new());
+            let error = older::give_cookies(&config.scopes).map_or_else(|error| error.to_string(), |()| String::new());
             let lost = "clear text that older connections of Go send first";
-            probe.status.push(ProbeStatus { name: "iter/task_file", attached: error.is_empty(), error, lost });
+            probe.status.push(ProbeStatus { name: "SO_COOKIE", attached: error.is_empty(), error, lost });
         }
         let sees = |name: &str| probe.status.iter().any(|row| row.name == name && row.attached);
         if !(sees("sys_exit") || sees("sock_send_length") && sees("sock_recv_length")) {
@@ -540,7 +538,7 @@ impl Probe {
         }
         let mut inside = HashSet::new();
         for cgroup in &self.cgroups {
-            members(&cgroup.path, 16, &mut inside);
+            members(&cgroup.path, NESTED_MAX, &mut inside);
         }
         let mut kept = HashSet::new();
         for key in self.processes.keys() {

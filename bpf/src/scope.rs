@@ -136,6 +136,9 @@ fn mounts() -> Vec<(PathBuf, u32)> {
     found
 }
 
+/// Cgroups below each other that are looked into.
+pub(crate) const NESTED_MAX: u32 = 16;
+
 /// The processes of a cgroup and those below it.
 pub(crate) fn members(path: &Path, depth: u32, found: &mut HashSet<u32>) {
     let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
