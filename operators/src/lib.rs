@@ -7,6 +7,7 @@ mod clock;
 mod join;
 mod lookup;
 mod reduce;
+mod reports;
 mod rows;
 mod source;
 mod sums;

@@ -3,7 +3,6 @@
 use std::hash::BuildHasher;
 
 use differential_dataflow::difference::{IsZero, Semigroup};
-use differential_dataflow::logging::{BatchEvent, DifferentialEventBuilder, Logger, MergeEvent};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -12,6 +11,7 @@ use timely::worker::Worker;
 
 use crate::accumulator::Accumulator;
 use crate::blocks::{Blocks, Place};
+use crate::reports::Reports;
 
 /// A key's sums before and after something was added; `None` is zero.
 pub(super) struct Change {
@@ -41,8 +41,7 @@ struct Groups {
 
 impl Table {
     pub(super) fn new(worker: &Worker, operator: usize) -> Self {
-        let log = worker.logger_for::<DifferentialEventBuilder>("differential/arrange").map(Into::into);
-        Table { groups: Groups::default(), buffer: Vec::new(), reports: Reports { log, operator, told: None } }
+        Table { groups: Groups::default(), buffer: Vec::new(), reports: Reports::new(worker, operator) }
     }
 
     pub(super) fn add(&mut self, key: &[u8], sums: Accumulator) -> Change {
@@ -100,30 +99,4 @@ fn write(key: &[u8], sums: &Accumulator, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(&length[..taken]);
     buffer.extend_from_slice(key);
     sums.encode_to(buffer);
-}
-
-/// Reports to those who follow arrangements: what is kept is one batch, and others are merged into it.
-struct Reports {
-    log: Option<Logger>,
-    operator: usize,
-    told: Option<usize>,
-}
-
-impl Reports {
-    fn report(&mut self, length: usize) {
-        let Reports { log: Some(log), operator, told } = self else { return };
-        let operator = *operator;
-        match *told {
-            None if length == 0 => return,
-            Some(before) if before == length => return,
-            None => log.log(BatchEvent { operator, length }),
-            Some(before) => {
-                let come = length.saturating_sub(before);
-                log.log(BatchEvent { operator, length: come });
-                let complete = Some(length);
-                log.log(MergeEvent { operator, scale: 0, length1: before, length2: come, complete });
-            }
-        }
-        *told = Some(length);
-    }
 }
