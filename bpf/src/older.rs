@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn sockets_of_processes_in_scope_are_found() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let own = std::process::id();
         assert!(sockets(own).contains(&listener.as_raw_fd()));
         assert!(ask(own).is_empty(), "each has a cookie");

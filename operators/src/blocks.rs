@@ -59,15 +59,16 @@ impl Blocks {
         let mut length = [0; 10];
         let taken = string.len().encode_var(&mut length);
         let wanted = taken + string.len();
-        let chunk = match self.chunks.last_mut() {
-            Some(last) if last.len() + wanted <= CHUNK_BYTES => last,
-            _ => self.chunks.push_mut(Vec::new()),
-        };
+        if self.chunks.last().is_none_or(|last| last.len() + wanted > CHUNK_BYTES) {
+            self.chunks.push(Vec::new());
+        }
+        let at = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[at];
         let offset = chunk.len();
         reserve_gently(chunk, wanted);
         chunk.extend_from_slice(&length[..taken]);
         chunk.extend_from_slice(string);
-        Place::new(self.chunks.len() - 1, offset)
+        Place::new(at, offset)
     }
 
     /// Puts a string in the place of another one, or elsewhere if it is not as long.

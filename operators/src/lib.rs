@@ -17,7 +17,7 @@ mod total;
 pub use accumulator::{Accumulator, Lane, Packed};
 pub use clock::{Counts, at_each_tick};
 pub use join::{keys_of, matching, pairs};
-pub use lookup::{Elsewhere, Further, KeyedRows, KeyedUpdates, Updates, Wanted, lookup, lookup_elsewhere};
+pub use lookup::{Elsewhere, Further, KeyedRows, KeyedUpdates, Made, Updates, Wanted, lookup, lookup_elsewhere};
 pub use reduce::merge_values;
 pub use rows::{
     Bytes, KeyArranged, KeyTrace, Row, RowArranged, RowTrace, Rows, Times, arrange_keys, arrange_rows, bucket_of,

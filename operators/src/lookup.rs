@@ -19,7 +19,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::MutableAntichain;
 
 use crate::rows::{Row, RowArranged, RowTrace, Rows};
-pub use elsewhere::{Elsewhere, Further, KeyedUpdates, Updates, lookup_elsewhere};
+pub use elsewhere::{Elsewhere, Further, KeyedUpdates, Made, Updates, lookup_elsewhere};
 
 /// Rows with the key that they are looked up by; an empty key has no partner.
 pub type KeyedRows<'scope> = VecCollection<'scope, u64, (Row, Row), i64>;

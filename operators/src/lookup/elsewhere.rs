@@ -24,6 +24,9 @@ pub type Updates = Vec<(Row, u64, i64)>;
 /// The same with the keys that they are looked up by.
 pub type KeyedUpdates = Vec<((Row, Row), u64, i64)>;
 
+/// Makes a row of a row and its partner, or of a row by itself.
+pub type Made = Box<dyn Fn(&[u8], Option<&[u8]>) -> Row>;
+
 /// A table of another dataflow, and what is made of a row and its partner or of a row by itself.
 pub struct Elsewhere {
     /// What the table is looked up in.
@@ -31,7 +34,7 @@ pub struct Elsewhere {
     /// Which rows are made.
     pub wanted: Wanted,
     /// Makes them.
-    pub made: Box<dyn Fn(&[u8], Option<&[u8]>) -> Row>,
+    pub made: Made,
 }
 
 /// A further look-up of what was made: how it is keyed, and where it is looked up.
@@ -100,7 +103,6 @@ pub fn lookup_elsewhere<'scope>(
     made_rows.as_collection()
 }
 
-type Made = Box<dyn Fn(&[u8], Option<&[u8]>) -> Row>;
 type Batches = Rc<(Activator, RefCell<VecDeque<TraceReplayInstruction<RowSpine>>>)>;
 
 /// A look-up, and the batches that come to its table.
