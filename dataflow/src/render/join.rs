@@ -26,6 +26,8 @@ use crate::vector::Chain;
 type Steps = Vec<(Map, SchemaRef)>;
 type Update = (Row, u64, i64);
 type KeyedUpdate = ((Row, Row), u64, i64);
+type Give<'a> = &'a mut dyn FnMut(KeyedUpdate);
+type Keyed = Result<(), ArrowError>;
 
 /// One input of a join, by the key that it is joined by.
 #[derive(Clone)]
@@ -188,15 +190,15 @@ impl<'scope> Renderer<'_, 'scope> {
         if steps.is_empty() {
             return self.keyed(rows, node, keys, keeps_nulls);
         }
-        let (chain, logic) = self.keying(node, keys, keeps_nulls, steps);
+        let chain = self.keying(node, keys, steps);
         let label = self.label("key");
-        self.vectorised(rows, &input.schema, &label, chain, logic)
+        self.vectorised(rows, &input.schema, &label, chain, key_rows(node, keys, keeps_nulls))
     }
 
     /// Makes keyed rows to be looked up of rows of a schema.
     fn keyer(&self, look_up: &LookUp<'_>, input: &SchemaRef, steps: Steps) -> Box<dyn FnMut(Updates) -> KeyedUpdates> {
-        let (chain, mut logic) = self.keying(look_up.rows, look_up.keys, look_up.keeps_alone(), steps);
-        let vectors = self.vectors(input, chain);
+        let mut logic = key_rows(look_up.rows, look_up.keys, look_up.keeps_alone());
+        let vectors = self.vectors(input, self.keying(look_up.rows, look_up.keys, steps));
         Box::new(move |updates| {
             let mut keyed = KeyedUpdates::with_capacity(updates.len());
             if !updates.is_empty() {
@@ -206,34 +208,10 @@ impl<'scope> Renderer<'_, 'scope> {
         })
     }
 
-    /// What makes the rows of a node and their keys, of those below its maps.
-    fn keying(
-        &self,
-        node: &Node,
-        keys: &[Arc<dyn PhysicalExpr>],
-        keeps_nulls: bool,
-        steps: Steps,
-    ) -> (
-        Chain,
-        impl FnMut(&[ArrayRef], &[Update], &[u32], &mut dyn FnMut(KeyedUpdate)) -> Result<(), ArrowError> + use<>,
-    ) {
-        let (codec, key_codec) =
-            (Codec::of(&node.schema).expect(CHECKED), codec_of(keys, &node.schema).expect(CHECKED));
-        let count = node.schema.fields().len();
-        let outputs = (0..count).map(|at| column(&node.schema, at)).chain(keys.iter().cloned()).collect();
-        let logic =
-            move |columns: &[ArrayRef], updates: &[Update], origins: &[u32], give: &mut dyn FnMut(KeyedUpdate)| {
-                let (columns, keys) = columns.split_at(count);
-                let (rows, encoded) = (codec.encode(columns)?, key_codec.encode(keys)?);
-                for (at, origin) in origins.iter().enumerate() {
-                    let (_, time, diff) = &updates[*origin as usize];
-                    if let Some(key) = key_at(&encoded, keys, at, keeps_nulls) {
-                        give(((key, rows.row(at).to_vec()), *time, *diff));
-                    }
-                }
-                Ok(())
-            };
-        (self.chain(steps, outputs), logic)
+    /// What makes the columns of a node and of keys, of those below its maps.
+    fn keying(&self, node: &Node, keys: &[Arc<dyn PhysicalExpr>], steps: Steps) -> Chain {
+        let columns = (0..node.schema.fields().len()).map(|at| column(&node.schema, at));
+        self.chain(steps, columns.chain(keys.iter().cloned()).collect())
     }
 
     fn general_join(&mut self, left: &Node, right: &Node, join: &Join) -> Rows<'scope> {
@@ -357,6 +335,27 @@ impl<'scope> Renderer<'_, 'scope> {
             }
             Ok(())
         })
+    }
+}
+
+/// Makes keyed rows of the columns of a node and of keys.
+fn key_rows(
+    node: &Node,
+    keys: &[Arc<dyn PhysicalExpr>],
+    keeps_nulls: bool,
+) -> impl FnMut(&[ArrayRef], &[Update], &[u32], Give<'_>) -> Keyed + use<> {
+    let (codec, key_codec) = (Codec::of(&node.schema).expect(CHECKED), codec_of(keys, &node.schema).expect(CHECKED));
+    let count = node.schema.fields().len();
+    move |columns, updates, origins, give| {
+        let (columns, keys) = columns.split_at(count);
+        let (rows, encoded) = (codec.encode(columns)?, key_codec.encode(keys)?);
+        for (at, origin) in origins.iter().enumerate() {
+            let (_, time, diff) = &updates[*origin as usize];
+            if let Some(key) = key_at(&encoded, keys, at, keeps_nulls) {
+                give(((key, rows.row(at).to_vec()), *time, *diff));
+            }
+        }
+        Ok(())
     }
 }
 
