@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use crate::scope::{NESTED_MAX, Scope, cgroups, descendants, members, netns_inode};
+use crate::scope::{NESTED_MAX, Scope, cgroups, descendants, members, netns_inode, pids};
 
 /// Goes once through the sockets of processes in scope. An error says how many could not be asked, and why.
 pub(crate) fn give_cookies(scopes: &[Scope]) -> io::Result<()> {
@@ -76,18 +76,14 @@ fn sockets(pid: u32) -> Vec<i32> {
 }
 
 fn processes(scopes: &[Scope]) -> HashSet<u32> {
-    let all = || {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-    };
     let mut found = HashSet::new();
     for scope in scopes {
         match scope {
-            Scope::All | Scope::Port(_) => found.extend(all()),
+            Scope::All | Scope::Port(_) => found.extend(pids()),
             Scope::Netns(path) => {
                 let wanted = netns_inode(path).ok();
                 let is_within = |pid: &u32| netns_inode(Path::new(&format!("/proc/{pid}/ns/net"))).ok() == wanted;
-                found.extend(all().filter(is_within));
+                found.extend(pids().filter(is_within));
             }
             Scope::Cgroup(path) => {
                 cgroups(path).iter().for_each(|cgroup| members(&cgroup.path, NESTED_MAX, &mut found))

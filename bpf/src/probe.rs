@@ -12,7 +12,7 @@ use crate::batches;
 use crate::older;
 use crate::requirements::{has_tracepoint, kernel_version, missing_privilege};
 use crate::ring::{Live, Ring};
-use crate::scope::{Cgroup, NESTED_MAX, Scope, cgroups, descendants, members, netns_inode};
+use crate::scope::{Cgroup, NESTED_MAX, Scope, cgroups, descendants, members, netns_inode, pids};
 use crate::skipped;
 use crate::tls::{self, Tls, TlsLibrary};
 use crate::warnings;
@@ -484,9 +484,7 @@ impl Probe {
     #[must_use]
     pub fn processes_in_scope(&self) -> Vec<u32> {
         if self.everything {
-            let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-            let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            return pids.filter(|pid| *pid != std::process::id()).collect();
+            return pids().filter(|pid| *pid != std::process::id()).collect();
         }
         let judged = self.processes.keys().filter_map(|key| {
             let verdict = self.processes.lookup(&key, MapFlags::ANY).ok()??;

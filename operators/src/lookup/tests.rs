@@ -230,16 +230,16 @@ fn expected_again(changes: &[Change], until: u64, rows: &Counted) -> Counted {
     counted
 }
 
+fn any_changes() -> impl Strategy<Value = Vec<Change>> {
+    let diff = prop_oneof![4 => Just(1_i64), 2 => Just(-1), 1 => Just(2)];
+    let change = (0_u64..12, any::<bool>(), 0_u8..4, 0_u8..3, diff);
+    let change = change.prop_map(|(time, of_table, key, value, diff)| Change { time, of_table, key, value, diff });
+    proptest::collection::vec(change, 0..60)
+}
+
 proptest! {
     #[test]
-    fn a_lookup_is_all_pairs_at_each_time(
-        changes in proptest::collection::vec(
-            (0_u64..12, any::<bool>(), 0_u8..4, 0_u8..3, prop_oneof![4 => Just(1_i64), 2 => Just(-1), 1 => Just(2)]),
-            0..60,
-        ),
-    ) {
-        let change = |(time, of_table, key, value, diff)| Change { time, of_table, key, value, diff };
-        let changes: Vec<_> = changes.into_iter().map(change).collect();
+    fn a_lookup_is_all_pairs_at_each_time(changes in any_changes()) {
         for wanted in ALL {
             for (until, counted) in looked_up(&changes, 12, wanted).into_iter().enumerate() {
                 prop_assert_eq!(counted, expected(&changes, until as u64, wanted), "{:?} at {}", wanted, until);
@@ -249,14 +249,8 @@ proptest! {
 
     #[test]
     fn a_table_elsewhere_is_looked_up_as_one_here(
-        begin in 0_u64..4,
-        changes in proptest::collection::vec(
-            (0_u64..12, any::<bool>(), 0_u8..4, 0_u8..3, prop_oneof![4 => Just(1_i64), 2 => Just(-1), 1 => Just(2)]),
-            0..60,
-        ),
+        begin in 0_u64..4, changes in any_changes(),
     ) {
-        let change = |(time, of_table, key, value, diff)| Change { time, of_table, key, value, diff };
-        let changes: Vec<_> = changes.into_iter().map(change).collect();
         for wanted in ALL {
             for (until, counted) in looked_up_elsewhere(&changes, begin, 12, wanted, false) {
                 prop_assert_eq!(counted, expected(&changes, until, wanted), "{:?} at {}", wanted, until);
