@@ -4,6 +4,7 @@
 mod accumulator;
 mod blocks;
 mod clock;
+mod complete;
 mod join;
 mod lookup;
 mod reduce;

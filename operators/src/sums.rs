@@ -3,19 +3,14 @@
 
 mod table;
 
-use std::collections::BTreeMap;
-
 use differential_dataflow::difference::{IsZero, Semigroup};
 use differential_dataflow::hashable::Hashable;
-use differential_dataflow::{AsCollection, Data, VecCollection};
+use differential_dataflow::{Data, VecCollection};
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::CapabilitySet;
-use timely::dataflow::operators::generic::Operator;
 
 use crate::accumulator::Accumulator;
+use crate::complete::{Complete, at_complete_times};
 use crate::rows::Row;
 use table::{Change, Table};
 
@@ -29,43 +24,43 @@ pub fn accumulate<'scope, D: Data>(
     name: &str,
     made: impl Fn(Accumulator) -> D + 'static,
 ) -> VecCollection<'scope, u64, (Row, D), i64> {
-    let exchange = Exchange::new(|(key, _, _): &(Row, u64, Accumulator)| key.hashed());
     let scope = keys.inner.scope();
-    keys.inner
-        .unary_frontier::<CapacityContainerBuilder<Vec<((Row, D), u64, i64)>>, _, _, _>(exchange, name, |_, info| {
-            let mut table = Table::new(scope.worker(), info.global_id);
-            let mut held = CapabilitySet::new();
-            let mut coming = BTreeMap::<u64, Coming>::new();
-            move |(input, frontier), output| {
-                input.for_each(|capability, updates| {
-                    capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
-                    for (key, time, sums) in updates.drain(..) {
-                        coming.entry(time).or_default().add(key, sums);
-                    }
-                });
-                let until = frontier.frontier().first().copied().unwrap_or(u64::MAX);
-                while let Some(first) = coming.first_entry().filter(|first| *first.key() < until) {
-                    let (time, Coming(changes)) = first.remove_entry();
-                    let capability = held.delayed(&time);
-                    let mut session = output.session(&capability);
-                    for (key, sums) in changes.into_iter().filter(|(_, sums)| !sums.is_zero()) {
-                        let Change { old, new } = table.add(&key, sums);
-                        if let Some(old) = old {
-                            session.give(((key.clone(), made(old)), time, -1));
-                        }
-                        if let Some(new) = new {
-                            session.give(((key, made(new)), time, 1));
-                        }
-                    }
-                }
-                table.settle();
-                match coming.first_key_value() {
-                    Some((first, _)) => held.downgrade([*first]),
-                    None => held = CapabilitySet::new(),
-                }
+    at_complete_times(
+        keys,
+        |key| key.hashed(),
+        name,
+        |info| Sums { table: Table::new(scope.worker(), info.global_id), made },
+    )
+}
+
+struct Sums<F> {
+    table: Table,
+    made: F,
+}
+
+impl<D, F: Fn(Accumulator) -> D> Complete<Row, Accumulator, (Row, D)> for Sums<F> {
+    type Coming = Coming;
+
+    fn take(coming: &mut Coming, key: Row, sums: Accumulator) {
+        coming.add(key, sums);
+    }
+
+    fn make(&mut self, Coming(changes): Coming, give: &mut dyn FnMut((Row, D), i64)) {
+        let Sums { table, made } = self;
+        for (key, sums) in changes.into_iter().filter(|(_, sums)| !sums.is_zero()) {
+            let Change { old, new } = table.add(&key, sums);
+            if let Some(old) = old {
+                give((key.clone(), made(old)), -1);
             }
-        })
-        .as_collection()
+            if let Some(new) = new {
+                give((key, made(new)), 1);
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        self.table.settle();
+    }
 }
 
 /// What is added at a time, once a key.

@@ -4,13 +4,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use differential_dataflow::AsCollection;
 use differential_dataflow::hashable::Hashable;
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::CapabilitySet;
-use timely::dataflow::operators::generic::Operator;
 
+use crate::complete::{Complete, at_complete_times};
 use crate::reports::Reports;
 use crate::rows::{Row, Rows};
 
@@ -33,35 +29,23 @@ fn positions<'scope>(
     worker_of: impl Fn(&Row) -> u64 + 'static,
 ) -> Rows<'scope> {
     let scope = rows.inner.scope();
-    let exchange = Exchange::new(move |(row, _, _): &(Row, u64, i64)| worker_of(row));
-    rows.inner
-        .unary_frontier::<CapacityContainerBuilder<Vec<(Row, u64, i64)>>, _, _, _>(exchange, name, |_, info| {
-            let mut reports = Reports::new(scope.worker(), info.global_id);
-            let mut ordered = Ordered::new(range);
-            let mut held = CapabilitySet::new();
-            let mut coming = BTreeMap::<u64, Vec<(Row, i64)>>::new();
-            move |(input, frontier), output| {
-                input.for_each(|capability, updates| {
-                    capability.retain_stamp(0).iter().for_each(|one| held.insert(one.clone()));
-                    for (row, time, diff) in updates.drain(..) {
-                        coming.entry(time).or_default().push((row, diff));
-                    }
-                });
-                let until = frontier.frontier().first().copied().unwrap_or(u64::MAX);
-                while let Some(first) = coming.first_entry().filter(|first| *first.key() < until) {
-                    let (time, changes) = first.remove_entry();
-                    let capability = held.delayed(&time);
-                    let updates = ordered.change(changes).into_iter().map(|(row, diff)| (row, time, diff));
-                    output.session(&capability).give_iterator(updates);
-                }
-                reports.report(ordered.rows.len());
-                match coming.first_key_value() {
-                    Some((first, _)) => held.downgrade([*first]),
-                    None => held = CapabilitySet::new(),
-                }
-            }
-        })
-        .as_collection()
+    at_complete_times(rows, worker_of, name, |info| (Ordered::new(range), Reports::new(scope.worker(), info.global_id)))
+}
+
+impl Complete<Row, i64, Row> for (Ordered, Reports) {
+    type Coming = Vec<(Row, i64)>;
+
+    fn take(coming: &mut Self::Coming, row: Row, diff: i64) {
+        coming.push((row, diff));
+    }
+
+    fn make(&mut self, changes: Self::Coming, give: &mut dyn FnMut(Row, i64)) {
+        self.0.change(changes).into_iter().for_each(|(row, diff)| give(row, diff));
+    }
+
+    fn settle(&mut self) {
+        self.1.report(self.0.rows.len());
+    }
 }
 
 /// Rows in order with their multiplicities; those whose multiplicity is not positive take no position.
