@@ -1,7 +1,8 @@
 //! A producer and its topics. One transaction a closed time, with the frontier in it. Blocks.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,12 @@ const MOST_BYTES: usize = 1_000_000;
 const TABLE_AGE: Duration = Duration::from_secs(300);
 /// Brokers write the marks of a transaction that has ended within this.
 const MARKS: Duration = Duration::from_secs(1);
-/// Whoever has fenced this sink writes its first transaction within this.
-const OVERTAKING: Duration = Duration::from_secs(5);
+/// Whoever has fenced this sink claims its topics within this.
+const OVERTAKING: Duration = Duration::from_secs(10);
+/// Header of a frontier that names the agent that wrote it.
+const AGENT_HEADER: &str = "agent";
+/// Tells this agent from all others, also from earlier ones of its name.
+static AGENT: LazyLock<String> = LazyLock::new(|| format!("{:016x}", RandomState::new().hash_one(())));
 
 /// A producer, its topics, and what they hold.
 pub(super) struct Session {
@@ -49,8 +54,6 @@ pub(super) struct Session {
     pub(super) is_mended: bool,
     /// Bytes of key and value that a record may have.
     pub(super) most_bytes: usize,
-    /// Frontier of the last transaction that was begun.
-    begun: Option<u64>,
     /// Frontier and number of records of a transaction that was to be committed when the answer failed to come.
     uncertain: Option<(u64, usize)>,
 }
@@ -107,12 +110,21 @@ impl Session {
             committed: None,
             is_mended: false,
             most_bytes: most_bytes.saturating_sub(HEAD_BYTES),
-            begun: None,
             uncertain: None,
         };
         session.mend()?;
-        session.committed = session.last_frontier()?;
+        session.committed = session.last_frontier()?.map(|(time, _)| time);
+        session.claim()?;
         Ok(session)
+    }
+
+    /// Writes the last frontier again, in our name: who was fenced by this sees it and does not fence us in turn.
+    fn claim(&mut self) -> Result<(), Fault> {
+        let (committed, is_new) = (self.committed, self.producer.is_new);
+        self.transaction(&[], committed.unwrap_or_default())?;
+        // Nothing was said of the rows' topic yet.
+        (self.committed, self.producer.is_new) = (committed, is_new);
+        Ok(())
     }
 
     /// Ends what hangs. Brokers forget to end a transaction where a partition has no leader at that moment
@@ -135,7 +147,8 @@ impl Session {
         self.producer.end_hanging(&hanging, &self.headers, &key)
     }
 
-    fn last_frontier(&self) -> Result<Option<u64>, Fault> {
+    /// The last frontier of this node and view, and the agent that wrote it, if it said so.
+    fn last_frontier(&self) -> Result<Option<(u64, Option<String>)>, Fault> {
         let ours = FrontierKey { node: &self.identity.node, view: &self.shape.view };
         let mut last = None;
         let config = self.settings.consumer(&self.identity);
@@ -144,7 +157,8 @@ impl Session {
             let key = message.key().and_then(|key| serde_json::from_slice::<FrontierKey<'_>>(key).ok());
             if key.is_some_and(|key| key == ours) {
                 let value = message.payload().and_then(|value| serde_json::from_slice::<Frontier>(value).ok());
-                last = value.map(|frontier| frontier.time);
+                let agent = header(message, AGENT_HEADER).map(str::to_owned);
+                last = value.map(|frontier| (frontier.time, agent));
             }
         })?;
         Ok(last)
@@ -188,7 +202,6 @@ impl Session {
             return Err(Fault::Reopen("the sink ends".to_owned()));
         }
         self.producer.begin()?;
-        self.begun = Some(frontier);
         for record in records {
             let mut send = BaseRecord::to(&self.topic).headers(self.headers.clone());
             let encoded = self.codecs.encode(record).map_err(|error| Fault::Fatal(error.to_string()))?;
@@ -202,7 +215,9 @@ impl Session {
         }
         let key = frontier_key(&self.identity.node, &self.shape.view);
         let value = serde_json::to_string(&Frontier { time: frontier }).expect("numbers are always JSON");
-        self.producer.send(BaseRecord::to(&self.frontier_topic).key(key.as_bytes()).payload(value.as_bytes()))?;
+        let agent = OwnedHeaders::new().insert(Header { key: AGENT_HEADER, value: Some(AGENT.as_str()) });
+        let record = BaseRecord::to(&self.frontier_topic).headers(agent);
+        self.producer.send(record.key(key.as_bytes()).payload(value.as_bytes()))?;
         self.commit(frontier, records.len())
     }
 
@@ -239,14 +254,13 @@ impl Session {
         self.producer.is_fenced
     }
 
-    /// Whether somebody else writes frontiers of this node and view; it is waited for.
+    /// Whether another agent has claimed this node and view; it is waited for.
     pub(super) fn is_overtaken(&self) -> bool {
         let waiting = Instant::now();
         while waiting.elapsed() < OVERTAKING && !self.stopped.load(Ordering::Relaxed) {
             // A topic that cannot be read tells nothing.
-            if let Ok(found) = self.last_frontier()
-                && found != self.committed
-                && found != self.begun
+            if let Ok(Some((_, Some(agent)))) = self.last_frontier()
+                && agent != *AGENT
             {
                 return true;
             }
