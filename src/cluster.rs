@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
 use watershed_k8s::watch::{self, Access, Told};
 use watershed_model::tables::POD_EVENTS;
 
 use crate::config::Settings;
 use crate::failure::{Failure, Outcome};
 use crate::feed::{Fed, Feed};
+use crate::signals;
 
 /// Where the cluster is. A recording is of another time and perhaps another cluster, so it must be asked for.
 fn access(settings: &Settings) -> Option<Access> {
@@ -21,10 +22,14 @@ fn access(settings: &Settings) -> Option<Access> {
     }
 }
 
-/// Starts to watch; the task runs until it is aborted. A server that does not answer is no failure.
-pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<JoinHandle<()>>> {
+/// Starts to watch, on a thread of its own: with more than one, each event of a watch wakes another. It ends with what is
+/// returned. A server that does not answer is no failure.
+pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<Runtime>> {
     let Some(access) = access(settings) else { return Ok(None) };
-    let client = watch::connect(&access).await.map_err(|error| Failure::usage(format!("--kubeconfig {error}")))?;
+    let runtime = signals::runtime("cluster", 1)?;
+    let connecting = runtime.spawn(async move { watch::connect(&access).await });
+    let connected = connecting.await.map_err(Failure::failed)?;
+    let client = connected.map_err(|error| Failure::usage(format!("--kubeconfig {error}")))?;
     let tell = async move |told: Told| {
         let Told { states, events } = told;
         if !states.is_empty() && !feed.send(Fed::States(states)).await {
@@ -35,5 +40,6 @@ pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<Joi
             None => true,
         }
     };
-    Ok(Some(tokio::spawn(watch::run(client, watershed_ingest::now_ns, tell))))
+    runtime.spawn(watch::run(client, watershed_ingest::now_ns, tell));
+    Ok(Some(runtime))
 }

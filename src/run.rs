@@ -40,7 +40,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome {
     log_to_stderr(settings);
     let token = settings.token()?;
     check_address(settings.listen(), token.as_deref())?;
-    signals::runtime(API_THREADS)?.block_on(serve(settings, token))
+    signals::runtime("api", API_THREADS)?.block_on(serve(settings, token))
 }
 
 async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
@@ -89,7 +89,7 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     server.detectors.stop().await;
     let served = serving.await.map_err(Failure::failed)?;
     if let Some(cluster) = cluster {
-        cluster.abort();
+        cluster.shutdown_background();
     }
     for task in own {
         let _ = task.await;

@@ -14,11 +14,11 @@ use crate::allocator;
 /// A command that is stuck, such as on a reader of its output that stalls, is ended this long after the signal.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A runtime with this many workers.
-pub(crate) fn runtime(workers: usize) -> anyhow::Result<Runtime> {
+/// A runtime with this many workers, and how they are called.
+pub(crate) fn runtime(name: &str, workers: usize) -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
-        .thread_name("api")
+        .thread_name(name)
         .on_thread_park(allocator::give_back)
         .enable_all()
         .build()

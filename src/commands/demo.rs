@@ -55,7 +55,7 @@ fn show(demo: &Demo) -> Outcome {
         .prefix("watershed-demo-")
         .tempdir()
         .map_err(|error| Failure::failed(format!("cannot make a temporary folder: {error}")))?;
-    let runtime = signals::runtime(1)?;
+    let runtime = signals::runtime("api", 1)?;
     let stop = signals::flag(&runtime);
     let (mut agent, _town, source) = start(demo, folder.path())?;
     let map = LiveView::follow(&agent, "service_map")?;

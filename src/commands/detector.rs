@@ -100,7 +100,7 @@ impl Detector {
     }
 
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
-        signals::runtime(1)?.block_on(async {
+        signals::runtime("api", 1)?.block_on(async {
             match self.command {
                 Command::Apply { file } => {
                     let request = read(&file, Needed::All)?;

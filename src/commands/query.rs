@@ -29,7 +29,7 @@ pub(crate) struct Query {
 impl Query {
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
         let target = self.script.target(&self.arguments)?;
-        let answer = signals::runtime(1)?.block_on(async {
+        let answer = signals::runtime("api", 1)?.block_on(async {
             let mut views = connect(settings).await?;
             let request = v1::QueryRequest { target: Some(target) };
             let response = views.query(request).await.map_err(|status| failure_of(&status))?;

@@ -44,7 +44,7 @@ impl Record {
                 "a recording has everything as it was said, and `redact` says to hide some of it; give --raw to record all the same",
             ));
         }
-        let runtime = signals::runtime(1)?;
+        let runtime = signals::runtime("api", 1)?;
         let stop = signals::flag(&runtime);
         let summary = watershed_ingest::record(&kernel(settings), &self.file, self.duration, &stop)
             .map_err(|error| failure_of_ingest(&error))?;

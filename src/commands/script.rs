@@ -55,7 +55,7 @@ enum Command {
 
 impl Script {
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
-        signals::runtime(1)?.block_on(async {
+        signals::runtime("api", 1)?.block_on(async {
             match self.command {
                 Command::List { output } => list(&mut connect(settings).await?, Format::or_default(output)).await,
                 Command::Show { name } => show(&mut connect(settings).await?, &name).await,

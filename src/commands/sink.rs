@@ -54,7 +54,7 @@ enum Command {
 
 impl Sink {
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
-        signals::runtime(1)?.block_on(async {
+        signals::runtime("api", 1)?.block_on(async {
             match self.command {
                 Command::Apply { file } => {
                     let request = request_of(&file)?;

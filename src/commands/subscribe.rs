@@ -49,7 +49,7 @@ impl Subscribe {
         let target = self.script.target(&self.arguments)?;
         let request = v1::SubscribeRequest { target: Some(target), no_snapshot: self.no_snapshot };
         let mut printer = Printer::new(Format::or_default(self.output));
-        let runtime = signals::runtime(2)?;
+        let runtime = signals::runtime("api", 2)?;
         let ended = runtime.block_on(async {
             signals::end_when_stuck();
             let deadline = self.duration.map(|duration| Instant::now() + duration);

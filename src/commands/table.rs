@@ -41,7 +41,7 @@ enum Command {
 
 impl Table {
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
-        signals::runtime(1)?.block_on(async {
+        signals::runtime("api", 1)?.block_on(async {
             let mut views = connect(settings).await?;
             match self.command {
                 Command::List { output } => list(tables(&mut views).await?, Format::or_default(output)),

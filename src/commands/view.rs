@@ -56,7 +56,7 @@ enum Command {
 
 impl View {
     pub(crate) fn run(self, settings: &Settings) -> Outcome {
-        signals::runtime(1)?.block_on(async {
+        signals::runtime("api", 1)?.block_on(async {
             match self.command {
                 Command::Create { name, text } => {
                     let script = text.script()?;

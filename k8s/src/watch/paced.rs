@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 
 /// Events that come meanwhile are read together. It is also how much later than it could an event may be read.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 /// Nothing for so long, and what had come is read.
 const LULL: Duration = Duration::from_millis(3);
 /// So many events without a lull come faster than pausing would be good for.
