@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, StringBuilder};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use watershed_model::{Storage, Table};
@@ -42,6 +42,13 @@ pub fn render_column(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, Arr
             let stored = array
                 .as_binary_opt::<i32>()
                 .ok_or_else(|| ArrowError::SchemaError("raw text is stored as bytes".into()))?;
+            // Nearly always all of it is text already.
+            let as_it_is = (storage == Storage::Bytes)
+                .then(|| StringArray::try_new(stored.offsets().clone(), stored.values().clone(), None).ok())
+                .flatten();
+            if let Some(text) = as_it_is {
+                return Ok(Arc::new(text));
+            }
             for row in 0..stored.len() {
                 match storage {
                     Storage::HttpHeaders => text.append_value(headers(stored.value(row))),
@@ -90,4 +97,25 @@ fn quote(json: &mut String, text: &str) {
         }
     }
     json.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::BinaryArray;
+
+    use super::*;
+
+    fn rendered(rows: &[&[u8]]) -> Vec<String> {
+        let stored: ArrayRef = Arc::new(BinaryArray::from_iter_values(rows));
+        let text = render_column(Storage::Bytes, &stored);
+        text.iter().flat_map(|text| text.as_string::<i32>().iter().flatten().map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_in_their_row_alone() {
+        assert_eq!(rendered(&[b"/a", b"", "ü".as_bytes()]), ["/a", "", "ü"]);
+        assert_eq!(rendered(&[b"/a", b"\xff", b"b"]), ["/a", "\u{fffd}", "b"]);
+        // Text as a whole, but not in each row.
+        assert_eq!(rendered(&[b"\xc3", b"\xbc"]), ["\u{fffd}", "\u{fffd}"]);
+    }
 }
