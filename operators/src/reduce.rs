@@ -8,16 +8,16 @@ use differential_dataflow::{AsCollection, VecCollection};
 use crate::rows::{Row, arrange_rows, bucket_of};
 use crate::total::on_batches;
 
-/// What `made` makes of each key's values, which it is given in ascending order with their multiplicities. Values whose
-/// multiplicity is not positive do not take part. What was made of a key is not kept but made again when it changes.
-pub(crate) fn made_by_key<'scope>(
+/// One value a key: `merge` of all its values, given in ascending order. Values whose multiplicity is not positive do not
+/// take part. What a key had is not kept but made again when it changes.
+fn merge_by_key<'scope>(
     values: VecCollection<'scope, u64, (Row, Row), i64>,
     name: &str,
-    made: impl Fn(&[(&[u8], i64)]) -> Vec<(Row, i64)> + 'static,
+    merge: impl Fn(&[&[u8]]) -> Row + 'static,
 ) -> VecCollection<'scope, u64, (Row, Row), i64> {
-    let made = move |values: &BTreeMap<&[u8], i64>| {
-        let present: Vec<_> = values.iter().map(|(value, count)| (*value, *count)).filter(|(_, n)| *n > 0).collect();
-        made(&present)
+    let merged = move |values: &BTreeMap<&[u8], i64>| {
+        let present: Vec<&[u8]> = values.iter().filter(|(_, count)| **count > 0).map(|(value, _)| *value).collect();
+        (!present.is_empty()).then(|| merge(&present))
     };
     on_batches(arrange_rows(values, name), name, move |batches, before, give| {
         let (mut changes, change_storage) = cursor_list(batches);
@@ -36,32 +36,19 @@ pub(crate) fn made_by_key<'scope>(
                 changes.map_times(&change_storage, |time, diff| by_time.entry(*time).or_default().push((value, *diff)));
                 changes.step_val(&change_storage);
             }
-            let mut old = made(&values);
+            let mut old = merged(&values);
             for (time, diffs) in by_time {
                 diffs.into_iter().for_each(|(value, diff)| *values.entry(value).or_default() += diff);
-                let new = made(&values);
-                let come = new.iter().cloned();
-                let gone = old.into_iter().map(|(row, count)| (row, -count));
-                let mut differences = BTreeMap::<Row, i64>::new();
-                come.chain(gone).for_each(|(row, count)| *differences.entry(row).or_default() += count);
-                differences.retain(|_, count| *count != 0);
-                differences.into_iter().for_each(|(row, count)| give((key.to_vec(), row), time, count));
+                let new = merged(&values);
+                if new != old {
+                    let differences = [(old, -1), (new.clone(), 1)];
+                    let differences = differences.into_iter().filter_map(|(row, count)| Some((row?, count)));
+                    differences.for_each(|(row, count)| give((key.to_vec(), row), time, count));
+                }
                 old = new;
             }
             changes.step_key(&change_storage);
         }
-    })
-}
-
-/// One value a key: `merge` of all its values.
-fn merge_by_key<'scope>(
-    values: VecCollection<'scope, u64, (Row, Row), i64>,
-    name: &str,
-    merge: impl Fn(&[&[u8]]) -> Row + 'static,
-) -> VecCollection<'scope, u64, (Row, Row), i64> {
-    made_by_key(values, name, move |values| {
-        let values: Vec<&[u8]> = values.iter().map(|(value, _)| *value).collect();
-        if values.is_empty() { Vec::new() } else { vec![(merge(&values), 1)] }
     })
 }
 
