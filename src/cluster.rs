@@ -22,12 +22,25 @@ fn access(settings: &Settings) -> Option<Access> {
     }
 }
 
-/// Starts to watch, on a thread of its own: with more than one, each event of a watch wakes another. It ends with what is
-/// returned. A server that does not answer is no failure.
-pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<Runtime>> {
+/// The thread that watches, on its own: with more than one, each event of a watch wakes another. It ends with this.
+#[derive(Debug)]
+pub(crate) struct Watching(Option<Runtime>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Waiting for its end is not allowed where others are served.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Starts to watch. A server that does not answer is no failure.
+pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<Watching>> {
     let Some(access) = access(settings) else { return Ok(None) };
     let runtime = signals::runtime("cluster", 1)?;
-    let connecting = runtime.spawn(async move { watch::connect(&access).await });
+    let (thread, watching) = (runtime.handle().clone(), Watching(Some(runtime)));
+    let connecting = thread.spawn(async move { watch::connect(&access).await });
     let connected = connecting.await.map_err(Failure::failed)?;
     let client = connected.map_err(|error| Failure::usage(format!("--kubeconfig {error}")))?;
     let tell = async move |told: Told| {
@@ -40,6 +53,6 @@ pub(crate) async fn watch(settings: &Settings, feed: Feed) -> Outcome<Option<Run
             None => true,
         }
     };
-    runtime.spawn(watch::run(client, watershed_ingest::now_ns, tell));
-    Ok(Some(runtime))
+    thread.spawn(watch::run(client, watershed_ingest::now_ns, tell));
+    Ok(Some(watching))
 }

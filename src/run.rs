@@ -88,9 +88,7 @@ async fn serve(settings: &Settings, token: Option<String>) -> Outcome {
     let _ = stop.send(true);
     server.detectors.stop().await;
     let served = serving.await.map_err(Failure::failed)?;
-    if let Some(cluster) = cluster {
-        cluster.shutdown_background();
-    }
+    drop(cluster);
     for task in own {
         let _ = task.await;
     }

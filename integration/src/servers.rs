@@ -119,7 +119,17 @@ pub fn nginx_tls() -> Result<Server> {
     )?;
     let secured =
         "listen 127.0.0.1:PORT ssl http2; ssl_certificate DIR/certificate.pem; ssl_certificate_key DIR/key.pem;";
-    nginx_of(folder, &NGINX.replace("listen 127.0.0.1:PORT backlog=2048;", secured), false)
+    // Who answers without the body tells a client of HTTP/2 not to send it: whoever takes one reads it.
+    let inner =
+        "server { listen unix:DIR/inner.sock; access_log off; location / { return 200 \"taken\\n\"; } } server {";
+    let template = NGINX
+        .replace("listen 127.0.0.1:PORT backlog=2048;", secured)
+        .replace(
+            "location = /taken { return 200 \"taken\\n\"; }",
+            "location = /taken { proxy_pass http://unix:DIR/inner.sock; }",
+        )
+        .replace("server {", inner);
+    nginx_of(folder, &template, false)
 }
 
 fn nginx_of(folder: TempDir, template: &str, sendfile: bool) -> Result<Server> {
