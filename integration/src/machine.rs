@@ -1,6 +1,11 @@
 //! What this machine lets a test do.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::TcpListener;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Whether the test can load eBPF programs and has the commands that it needs. Prints why not, so that a skipped
 /// test is visible in its output.
@@ -48,11 +53,22 @@ pub fn find(command: &str) -> Option<PathBuf> {
         .find(|p| p.is_file())
 }
 
-/// A loopback port that nothing listens on.
+/// Below those that the kernel gives to clients: who waits for a server there could be connected with itself, and clients
+/// of other tests could have the port before the server does.
+const PORTS: Range<u16> = 10_000..30_000;
+/// Where this process begins to look for ports.
+static FIRST: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(()) >> 1);
+/// Ports that it has looked at.
+static TRIED: AtomicU64 = AtomicU64::new(0);
+
+/// A port that nothing listens on, another one each time.
 ///
 /// # Panics
 /// When the machine has no free port.
 #[must_use]
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free loopback port").port()
+    let range = u64::from(PORTS.end - PORTS.start);
+    let next = || PORTS.start + ((*FIRST + TRIED.fetch_add(1, Ordering::Relaxed)) % range) as u16;
+    let is_free = |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    std::iter::repeat_with(next).take(PORTS.len()).find(is_free).expect("a free port")
 }
