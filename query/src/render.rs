@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, RecordBatch, RecordBatchOptions, StringArray, StringBuilder,
+};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use watershed_model::{Storage, Table};
@@ -38,26 +40,24 @@ pub fn render_column(storage: Storage, array: &ArrayRef) -> Result<ArrayRef, Arr
                 text.append_value(known.entry(stored.value(row)).or_insert_with_key(|bytes| address(bytes)));
             }
         }
-        Storage::HttpHeaders | Storage::Bytes => {
-            let stored = array
-                .as_binary_opt::<i32>()
-                .ok_or_else(|| ArrowError::SchemaError("raw text is stored as bytes".into()))?;
+        Storage::HttpHeaders => {
+            let stored = raw(array)?;
+            (0..stored.len()).for_each(|row| text.append_value(headers(stored.value(row))));
+        }
+        Storage::Bytes => {
+            let stored = raw(array)?;
             // Nearly always all of it is text already.
-            let as_it_is = (storage == Storage::Bytes)
-                .then(|| StringArray::try_new(stored.offsets().clone(), stored.values().clone(), None).ok())
-                .flatten();
-            if let Some(text) = as_it_is {
+            if let Ok(text) = StringArray::try_new(stored.offsets().clone(), stored.values().clone(), None) {
                 return Ok(Arc::new(text));
             }
-            for row in 0..stored.len() {
-                match storage {
-                    Storage::HttpHeaders => text.append_value(headers(stored.value(row))),
-                    _ => text.append_value(String::from_utf8_lossy(stored.value(row))),
-                }
-            }
+            (0..stored.len()).for_each(|row| text.append_value(String::from_utf8_lossy(stored.value(row))));
         }
     }
     Ok(Arc::new(text.finish()))
+}
+
+fn raw(array: &ArrayRef) -> Result<&BinaryArray, ArrowError> {
+    array.as_binary_opt().ok_or_else(|| ArrowError::SchemaError("raw text is stored as bytes".into()))
 }
 
 fn address(bytes: &[u8]) -> String {
@@ -101,8 +101,6 @@ fn quote(json: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::BinaryArray;
-
     use super::*;
 
     fn rendered(rows: &[&[u8]]) -> Vec<String> {

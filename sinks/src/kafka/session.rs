@@ -147,8 +147,8 @@ impl Session {
         self.producer.end_hanging(&hanging, &self.headers, &key)
     }
 
-    /// The last frontier of this node and view, and the agent that wrote it, if it said so.
-    fn last_frontier(&self) -> Result<Option<(u64, Option<String>)>, Fault> {
+    /// The last frontier of this node and view, and whether another agent wrote it.
+    fn last_frontier(&self) -> Result<Option<(u64, bool)>, Fault> {
         let ours = FrontierKey { node: &self.identity.node, view: &self.shape.view };
         let mut last = None;
         let config = self.settings.consumer(&self.identity);
@@ -157,8 +157,8 @@ impl Session {
             let key = message.key().and_then(|key| serde_json::from_slice::<FrontierKey<'_>>(key).ok());
             if key.is_some_and(|key| key == ours) {
                 let value = message.payload().and_then(|value| serde_json::from_slice::<Frontier>(value).ok());
-                let agent = header(message, AGENT_HEADER).map(str::to_owned);
-                last = value.map(|frontier| (frontier.time, agent));
+                let by_another = header(message, AGENT_HEADER).is_some_and(|agent| agent != *AGENT);
+                last = value.map(|frontier| (frontier.time, by_another));
             }
         })?;
         Ok(last)
@@ -259,9 +259,7 @@ impl Session {
         let waiting = Instant::now();
         while waiting.elapsed() < OVERTAKING && !self.stopped.load(Ordering::Relaxed) {
             // A topic that cannot be read tells nothing.
-            if let Ok(Some((_, Some(agent)))) = self.last_frontier()
-                && agent != *AGENT
-            {
+            if let Ok(Some((_, true))) = self.last_frontier() {
                 return true;
             }
             thread::sleep(Duration::from_millis(100));
